@@ -8,6 +8,7 @@
 //! | what the host does with a command | the sources of the handlers ([`handlers`]) |
 //! | what becomes of an extension | the tables of `venus-host/src/driver/extensions.rs` ([`extensions`]) |
 //! | who executed a command | `tests/commands/*.tsv`, which the tests write ([`suites`]) |
+//! | which rules of Vulkan are checked | `tests/validation/*.tsv` ([`validation`]), for a page of its own |
 //!
 //! The handler tests read what is written here about the handlers, and fail if a command is treated otherwise.
 
@@ -17,6 +18,7 @@ mod page;
 mod protocol;
 mod source;
 mod suites;
+mod validation;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fs;
@@ -25,21 +27,23 @@ use testbed::workspace;
 
 /// The page.
 const PAGE: &str = "docs/commands.md";
+/// The page about rules.
+const VALIDATION: &str = "docs/validation.md";
 /// What the sources say about each command and extension, for the handler tests.
 const TREATMENTS: &str = "tests/commands/treatments.tsv";
 const EXTENSIONS: &str = "tests/commands/extensions.tsv";
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask commands             write docs/commands.md from the sources
+  cargo xtask commands             write docs/commands.md and docs/validation.md from the sources
   cargo xtask commands --check     fail if it is stale, and say where
   cargo xtask commands --record    run the handler tests and the Rust guest, and look into the recordings, first";
 
-/// Write the page that says what becomes of every command and extension.
+/// Write the pages that say what becomes of every command and extension, and which of Vulkan's rules are checked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Write nothing; fail if the page or a table differs from what the sources say.
+    /// Write nothing; fail if a page or a table differs from what the sources say.
     #[arg(long, conflicts_with = "record")]
     check: bool,
     /// Find out anew what tests execute: run the handler tests and the Rust guest, and dump the recordings of Mesa guests.
@@ -69,7 +73,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let suites = suites::read(&root)?;
     suites::check(&protocol, &suites)?;
     let page = page::write(&protocol, &treatments, &extensions, &suites);
-    for (path, text) in tables.into_iter().chain([(PAGE, page)]) {
+    let ledger = validation::read(&root)?;
+    validation::check(&root, &protocol, &ledger)?;
+    for (path, text) in tables.into_iter().chain([(PAGE, page), (VALIDATION, validation::page(&ledger))]) {
         if args.check { compare(path, &text)? } else { write(path, &text)? }
     }
     Ok(())
@@ -112,7 +118,7 @@ mod tests {
     use super::{Args, run};
 
     #[test]
-    fn the_page_is_fresh() {
-        run(&Args { check: true, record: false, host: None }).expect("the page is what `cargo xtask commands` makes");
+    fn the_pages_are_fresh() {
+        run(&Args { check: true, record: false, host: None }).expect("the pages are what `cargo xtask commands` makes");
     }
 }

@@ -8,6 +8,7 @@
 
 use super::all_or_nothing;
 use super::protocol::Protocol;
+use super::validation;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -36,6 +37,8 @@ const OURS: &[&str] = &["extensions", "treatments"];
 const RUST_GUEST: &str = "rust-guest";
 /// Tells the handler tests where to write.
 const VARIABLE: &str = "VENUS_COMMANDS_OUT";
+/// Tells them where to write what commands are made of.
+const REACH_VARIABLE: &str = "VENUS_REACH_OUT";
 
 /// What each suite executed: the command, and the second column.
 pub(super) type Suites = BTreeMap<String, BTreeMap<String, String>>;
@@ -75,8 +78,10 @@ pub(super) fn check(protocol: &Protocol, suites: &Suites) -> Result<()> {
 /// executed. `host` is a `venus` command to use instead of building this workspace's.
 pub(super) fn record(host: Option<&Path>) -> Result<()> {
     let root = workspace();
-    run_cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_is"], |command| {
-        command.env(VARIABLE, root.join(FOLDER).join("handlers.tsv"));
+    run_cargo(&["test", "--package", "venus-host", "--test", "handlers", "every_command_"], |command| {
+        command
+            .env(VARIABLE, root.join(FOLDER).join("handlers.tsv"))
+            .env(REACH_VARIABLE, validation::reach_path(&root));
     })?;
     let host = match host {
         Some(host) => host.to_owned(),
