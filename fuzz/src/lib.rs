@@ -11,8 +11,6 @@
 //!
 //! Each input first chooses values, from which the reflection tables make something well formed, and then damages its
 //! bytes. So most inputs get past the first check of a decoder, and every check is tried.
-//!
-//! `content` and `named` belong to the host's own tests, whose guest is made from the same tables.
 
 pub mod codec;
 pub mod recording;
@@ -20,10 +18,3 @@ pub mod seeds;
 pub mod source;
 pub mod stream;
 pub mod vtest;
-
-#[allow(dead_code, reason = "the host's tests use all of it")]
-#[path = "../../venus-host/tests/handlers/content.rs"]
-mod content;
-#[allow(dead_code, reason = "the host's tests use all of it")]
-#[path = "../../venus-host/tests/handlers/world/named.rs"]
-mod named;

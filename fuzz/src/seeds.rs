@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use venus_observe::recording::{Event, Reader, Source as Origin};
 use venus_protocol::{reflect, wire::CommandType};
+use venus_verify::named::command_of;
 
-use crate::{codec, named::command_of, recording, stream::step, vtest};
+use crate::{codec, recording, stream::step, vtest};
 
 /// The targets, and the inputs of each by their names.
 pub type Seeds = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;

@@ -7,7 +7,7 @@
 //! What must not happen is checked by the driver, which reads all that it is given, and holds its caller to the life of
 //! each object; by the sanitizer; and by the tables, for replies.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use mock_driver::Mock;
 use venus_host::{
@@ -17,19 +17,22 @@ use venus_host::{
     resource::{BlobFlags, HostMapping, ResourceId},
 };
 use venus_protocol::{
-    reflect::{self, CommandRow, HandleRow, Item, MemberRow, StructRow, UnionRow},
+    reflect::{self, CommandRow, HandleRow, MemberRow, StructRow, UnionRow},
     vk,
     wire::{Arena, CommandType},
 };
 use venus_verify::{
     check_reply,
+    content::{
+        self, Guest as _,
+        ring::{BUFFER, BUFFER_BYTES, TAIL},
+    },
     generate::{self, Choices, Role},
+    named::{Nobody, command_of, named, new_ids},
 };
 
 use crate::{
     codec,
-    content::{self, Value},
-    named::{command_of, named, new_ids},
     source::{Damage, Source},
 };
 
@@ -44,11 +47,6 @@ const REPLIES: u32 = 1;
 
 /// Plain memory for rings and streams.
 const SHMEM_BYTES: u64 = 16 << 10;
-
-/// Where `content.rs` puts the parts of a ring.
-const TAIL: usize = 64;
-const BUFFER: usize = 192;
-const BUFFER_BYTES: usize = 4096;
 
 /// What an input says that a guest does next.
 pub(crate) mod step {
@@ -196,7 +194,7 @@ impl<'m, 'd> Guest<'m, 'd> {
     /// Sends a request, and looks at the reply to one that is as it was made.
     fn send(&mut self, request: &[u8], is_whole: bool) {
         drop(self.replies.copy_in(0, &[0xff; 4]));
-        let stream = [&reply_stream()[..], request].concat();
+        let stream = [&content::reply_stream(REPLIES, REPLY_BYTES as u64)[..], request].concat();
         if !self.submit(&stream) || !is_whole {
             return;
         }
@@ -208,7 +206,7 @@ impl<'m, 'd> Guest<'m, 'd> {
             return;
         }
         // The longest are longer than what was read of them.
-        if let Ok(len) = reflect::walk_reply(&reply, &mut crate::named::Nobody) {
+        if let Ok(len) = reflect::walk_reply(&reply, &mut Nobody) {
             let checked = check_reply(command, &reply[..len], &Arena::default());
             checked.unwrap_or_else(|mismatch| panic!("{command}: {mismatch}"));
         }
@@ -245,50 +243,12 @@ impl<'m, 'd> Guest<'m, 'd> {
         }
     }
 
-    /// An object of a type, which is made if there is none.
-    fn object(&mut self, kind: vk::ObjectType) -> u64 {
-        if let Some(ids) = self.live.get(&kind.as_raw()).filter(|ids| !ids.is_empty()) {
-            return ids[self.source.below(ids.len())];
-        }
-        // Nobody gets one of those, and a pipeline's base is not made of pipelines without end.
-        if kind == vk::ObjectType::DEFERRED_OPERATION_KHR || self.making.contains(&kind) {
-            return 0;
-        }
-        let Some(row) = MAKERS.get(&kind.as_raw()) else { return 0 };
-        self.making.push(kind);
-        let request = self.request(row);
-        self.send(&request, true);
-        self.making.pop();
-        new_ids(&request).first().copied().unwrap_or(0)
-    }
-
-    fn id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
-
     fn plain_memory(&mut self, id: u32, size: u64) {
         if self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, 0, size).is_ok()
             && let Ok(mapping) = self.context.map_resource(ResourceId(id))
         {
             self.shmem.push((id, mapping));
         }
-    }
-
-    fn new_shmem(&mut self) -> u32 {
-        let id = self.next_resource;
-        self.next_resource += 1;
-        self.plain_memory(id, SHMEM_BYTES);
-        id
-    }
-
-    fn memory_resource(&mut self) -> u32 {
-        let memory = self.object(vk::ObjectType::DEVICE_MEMORY);
-        let id = self.next_resource;
-        self.next_resource += 1;
-        // A guest that may not have it names what is not there.
-        drop(self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory, 4096));
-        id
     }
 
     fn blob(&mut self) {
@@ -315,20 +275,6 @@ impl<'m, 'd> Guest<'m, 'd> {
     /// One that there may be.
     fn resource(&mut self) -> ResourceId {
         ResourceId(self.source.below(self.next_resource as usize + 2) as u32)
-    }
-
-    fn ring(&mut self) -> u64 {
-        if self.rings.is_empty() {
-            let row = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
-            self.making.push(vk::ObjectType::UNKNOWN);
-            let request = self.request(row);
-            self.send(&request, true);
-            self.making.pop();
-            let memory = self.shmem.last().map_or(0, |(id, _)| *id);
-            self.rings.push(Ring { id: self.next_id, memory, written: 0 });
-        }
-        let nth = self.source.below(self.rings.len());
-        self.rings[nth].id
     }
 
     /// Puts bytes into a ring and has it look.
@@ -364,25 +310,62 @@ impl<'m, 'd> Guest<'m, 'd> {
     }
 }
 
-/// The commands that make objects, by the objects' types: the first of each.
-static MAKERS: LazyLock<BTreeMap<i32, &'static CommandRow>> = LazyLock::new(|| {
-    let mut makers = BTreeMap::new();
-    for row in reflect::commands().filter(|row| row.command != CommandType::GET_DEVICE_QUEUE) {
-        for param in row.outputs() {
-            if let Item::Handle(handle) = param.item {
-                makers.entry(handle.object_type.as_raw()).or_insert(row);
-            }
+impl content::Guest for Guest<'_, '_> {
+    /// An object of a type, which is made if there is none.
+    fn object(&mut self, kind: vk::ObjectType) -> u64 {
+        if let Some(ids) = self.live.get(&kind.as_raw()).filter(|ids| !ids.is_empty()) {
+            return ids[self.source.below(ids.len())];
         }
+        // Nobody gets one of those, and a pipeline's base is not made of pipelines without end.
+        if kind == vk::ObjectType::DEFERRED_OPERATION_KHR || self.making.contains(&kind) {
+            return 0;
+        }
+        let Some(row) = content::maker(kind) else { return 0 };
+        self.making.push(kind);
+        let request = self.request(row);
+        self.send(&request, true);
+        self.making.pop();
+        new_ids(&request).first().copied().unwrap_or(0)
     }
-    makers
-});
 
-/// vkSetReplyCommandStreamMESA for the whole of the reply memory.
-fn reply_stream() -> Vec<u8> {
-    let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, REPLIES];
-    let sizes = [0, REPLY_BYTES as u64];
-    let words = words.iter().flat_map(|word| word.to_le_bytes());
-    words.chain(sizes.iter().flat_map(|size| size.to_le_bytes())).collect()
+    fn memory_resource(&mut self) -> u32 {
+        let memory = self.object(vk::ObjectType::DEVICE_MEMORY);
+        let id = self.next_resource;
+        self.next_resource += 1;
+        // A guest that may not have it names what is not there.
+        drop(self.context.create_blob(ResourceId(id), BlobFlags::MAPPABLE, memory, 4096));
+        id
+    }
+
+    fn shmem(&mut self) -> u32 {
+        let id = self.next_resource;
+        self.next_resource += 1;
+        self.plain_memory(id, SHMEM_BYTES);
+        id
+    }
+
+    fn ring(&mut self) -> u64 {
+        if self.rings.is_empty() {
+            let row = reflect::command(CommandType::CREATE_RING_MESA).expect("it travels");
+            self.making.push(vk::ObjectType::UNKNOWN);
+            let request = self.request(row);
+            self.send(&request, true);
+            self.making.pop();
+            let memory = self.shmem.last().map_or(0, |(id, _)| *id);
+            self.rings.push(Ring { id: self.next_id, memory, written: 0 });
+        }
+        let nth = self.source.below(self.rings.len());
+        self.rings[nth].id
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn queues(&mut self) -> &mut u32 {
+        &mut self.next_queue
+    }
 }
 
 /// What a request of the guest says.
@@ -403,20 +386,7 @@ impl Content<'_, '_, '_> {
     }
 
     fn known(&mut self, owner: &str, member: &str) -> Option<u64> {
-        Some(match content::value(owner, member)? {
-            Value::Number(number) => number,
-            Value::Object(kind) => self.guest.object(kind),
-            Value::MemoryResource => self.guest.memory_resource().into(),
-            Value::Shmem => self.guest.new_shmem().into(),
-            Value::Ring => self.guest.ring(),
-            Value::NewRing => self.guest.id(),
-            Value::RingIdx => u64::from(self.guest.next_queue) + 1,
-            // Asked for last, because members follow the chain.
-            Value::QueueIndex => {
-                self.guest.next_queue += 1;
-                u64::from(self.guest.next_queue) - 1
-            }
-        })
+        content::value(self.guest, owner, member)
     }
 }
 
@@ -429,7 +399,7 @@ impl Choices for Content<'_, '_, '_> {
     }
 
     fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
-        content::NULL.contains(&(owner, member.name)) || self.other()
+        content::is_null(owner, member.name) || self.other()
     }
 
     fn number(&mut self, owner: &'static str, member: &'static MemberRow) -> u64 {
@@ -453,14 +423,13 @@ impl Choices for Content<'_, '_, '_> {
             return self.guest.source.number();
         }
         match role {
-            Role::New => self.guest.id(),
+            Role::New => self.guest.new_id(),
             Role::Owner | Role::Used => self.guest.object(handle.object_type),
         }
     }
 
     fn chain(&mut self, root: &'static StructRow, written: usize) -> Vec<&'static StructRow> {
-        let needed = content::CHAINS.iter().filter(|(name, _)| *name == root.name);
-        let mut nodes: Vec<_> = needed.filter_map(|(_, child)| reflect::structure(child)).collect();
+        let mut nodes: Vec<_> = content::chain(root).collect();
         if self.guest.making.is_empty() {
             let more = codec::chain(&mut self.guest.source, root, written);
             nodes.extend(

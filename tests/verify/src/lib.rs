@@ -1,10 +1,13 @@
 //! Checks the codec against known bytes: decode, encode again, compare.
 //!
 //! Golden tests, property tests and fuzzers all ask the same of a request; this is the one place that does it. Known
-//! requests come in the files that [`vectors`] reads; [`generate`] makes others up.
+//! requests come in the files that [`vectors`] reads; [`generate`] makes others up. Those that a host is to take for a
+//! program's say what [`content`] has for them, and [`named`] finds the ids in them.
 
+pub mod content;
 pub mod generate;
 mod least;
+pub mod named;
 pub mod vectors;
 
 use std::fmt;

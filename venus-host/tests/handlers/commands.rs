@@ -10,11 +10,9 @@ use venus_protocol::{
     reflect::{self, CommandRow, Item, MemberRow, StructRow},
     wire::CommandType,
 };
+use venus_verify::content;
 
-use crate::{
-    content,
-    world::{Sent, World},
-};
+use crate::world::{Sent, World};
 
 /// Names a file to write instead of comparing with the one in the repository.
 const WRITE: &str = "VENUS_COMMANDS_OUT";

@@ -3,7 +3,6 @@
 mod budget;
 mod caches;
 mod commands;
-mod content;
 mod drivers;
 mod families;
 mod fences;

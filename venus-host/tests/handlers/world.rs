@@ -1,6 +1,5 @@
 //! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
 
-mod named;
 mod ring;
 
 use std::{
@@ -19,17 +18,14 @@ use venus_host::{
 };
 use venus_protocol::{
     Level,
-    reflect::{self, CommandRow, HandleRow, Item, MemberRow, StructRow, UnionRow},
+    reflect::{self, CommandRow, HandleRow, MemberRow, StructRow, UnionRow},
     vk,
     wire::{Arena, CommandType},
 };
-use venus_verify::{check_reply, generate, generate::Role};
+pub(crate) use venus_verify::named::{Named, Nobody, command_of, named, new_ids, silent};
+use venus_verify::{check_reply, content, generate, generate::Role};
 
-pub(crate) use self::{
-    named::{Named, Nobody, command_of, named, new_ids, silent},
-    ring::Ring,
-};
-use crate::content::{self, Value};
+pub(crate) use self::ring::Ring;
 
 /// Room for the longest reply, which lists 512 extensions.
 pub(crate) const REPLY_BYTES: usize = 256 << 10;
@@ -259,7 +255,7 @@ impl<'m> World<'m> {
     /// Sends a request.
     pub(crate) fn submit(&mut self, request: Vec<u8>) -> Sent {
         self.mock.notes();
-        let mut stream = reply_stream();
+        let mut stream = content::reply_stream(REPLIES, REPLY_BYTES as u64);
         stream.extend(&request);
         let wants_reply = request[4] != 0;
         let submitted = self.context.submit(&stream);
@@ -335,17 +331,19 @@ impl<'m> World<'m> {
 
     /// The command that makes objects of a type.
     pub(crate) fn maker(kind: vk::ObjectType) -> &'static CommandRow {
-        let makes = |row: &&CommandRow| {
-            row.command != CommandType::GET_DEVICE_QUEUE
-                && row.outputs().any(|param| matches!(param.item, Item::Handle(row) if row.object_type == kind))
-        };
-        reflect::commands().find(makes).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
+        content::maker(kind).unwrap_or_else(|| panic!("nothing makes a {kind:?}"))
     }
 
     /// The memory of a new ring, which has a thread of its own.
     pub(crate) fn ring_memory(&mut self) -> File {
-        self.ring();
+        content::Guest::ring(self);
         self.shmem.take().expect("a ring has memory")
+    }
+}
+
+impl content::Guest for World<'_> {
+    fn object(&mut self, kind: vk::ObjectType) -> u64 {
+        World::object(self, kind)
     }
 
     fn shmem(&mut self) -> u32 {
@@ -372,6 +370,14 @@ impl<'m> World<'m> {
         self.send(row).outcome.expect("a ring");
         *self.ring.insert(self.next)
     }
+
+    fn new_id(&mut self) -> u64 {
+        self.id()
+    }
+
+    fn queues(&mut self) -> &mut u32 {
+        &mut self.next_queue
+    }
 }
 
 /// Chooses what a request says.
@@ -384,20 +390,7 @@ struct Content<'w, 'm, 'c> {
 
 impl Content<'_, '_, '_> {
     fn known(&mut self, owner: &str, member: &str) -> Option<u64> {
-        Some(match content::value(owner, member)? {
-            Value::Number(number) => number,
-            Value::Object(kind) => self.world.object(kind),
-            Value::MemoryResource => self.world.memory_resource().into(),
-            Value::Shmem => self.world.shmem().into(),
-            Value::Ring => self.world.ring(),
-            Value::NewRing => self.world.id(),
-            Value::RingIdx => u64::from(self.world.next_queue) + 1,
-            // Asked for last, because members follow the chain.
-            Value::QueueIndex => {
-                self.world.next_queue += 1;
-                u64::from(self.world.next_queue) - 1
-            }
-        })
+        content::value(self.world, owner, member)
     }
 }
 
@@ -411,7 +404,7 @@ impl generate::Choices for Content<'_, '_, '_> {
     }
 
     fn leaves_out(&mut self, owner: &'static str, member: &'static MemberRow, _written: usize) -> bool {
-        content::NULL.contains(&(owner, member.name)) || self.world.left_out.contains(&(owner, member.name))
+        content::is_null(owner, member.name) || self.world.left_out.contains(&(owner, member.name))
     }
 
     fn level(&self) -> Level {
@@ -440,9 +433,8 @@ impl generate::Choices for Content<'_, '_, '_> {
     }
 
     fn chain(&mut self, root: &'static StructRow, _written: usize) -> Vec<&'static StructRow> {
-        let needed = content::CHAINS.iter().filter(|(name, _)| *name == root.name);
-        let chosen = self.world.following.get(root.name).into_iter();
-        let needed = needed.map(|(_, child)| child).chain(chosen).filter_map(|child| reflect::structure(child));
+        let chosen = self.world.following.get(root.name).into_iter().filter_map(|child| reflect::structure(child));
+        let needed = content::chain(root).chain(chosen);
         let wanted = self.chain.filter(|(name, _)| *name == root.name).map(|(_, child)| child);
         let mut nodes: Vec<_> = needed.collect();
         nodes.extend(wanted.filter(|wanted| !nodes.iter().any(|node| node.name == wanted.name)));
@@ -464,14 +456,6 @@ impl generate::Choices for Content<'_, '_, '_> {
         *written = 0;
         text.len() as u64 + 1
     }
-}
-
-/// vkSetReplyCommandStreamMESA for the whole of the reply memory.
-fn reply_stream() -> Vec<u8> {
-    let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, REPLIES];
-    let sizes = [0, REPLY_BYTES as u64];
-    let words = words.iter().flat_map(|word| word.to_le_bytes());
-    words.chain(sizes.iter().flat_map(|size| size.to_le_bytes())).collect()
 }
 
 /// What a guest maps.

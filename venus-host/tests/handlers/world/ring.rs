@@ -8,6 +8,7 @@ use std::{
 };
 
 use venus_protocol::{reflect, wire::CommandType};
+use venus_verify::content::ring::{BUFFER, HEAD, TAIL};
 
 use super::{World, silent};
 
@@ -17,11 +18,6 @@ pub(crate) struct Ring {
     written: u32,
 }
 
-/// Where `content.rs` puts the parts of a ring.
-const HEAD: u64 = 0;
-const TAIL: u64 = 64;
-const BUFFER: u64 = 192;
-
 impl Ring {
     pub(crate) fn new(world: &mut World<'_>) -> Self {
         Self { file: world.ring_memory(), written: 0 }
@@ -30,9 +26,9 @@ impl Ring {
     /// Puts commands into the ring, and wakes it. What the driver was called with since, stays for who asks: the ring may
     /// have executed them before it is notified.
     pub(crate) fn write(&mut self, world: &mut World<'_>, bytes: &[u8]) {
-        self.file.write_all_at(bytes, BUFFER + u64::from(self.written)).expect("the ring's memory is writable");
+        self.file.write_all_at(bytes, BUFFER as u64 + u64::from(self.written)).expect("the ring's memory is writable");
         self.written += u32::try_from(bytes.len()).expect("a short command");
-        self.file.write_all_at(&self.written.to_le_bytes(), TAIL).expect("the ring's memory is writable");
+        self.file.write_all_at(&self.written.to_le_bytes(), TAIL as u64).expect("the ring's memory is writable");
         let notify = reflect::command(CommandType::NOTIFY_RING_MESA).expect("it travels");
         let notify = silent(world.request(notify, None));
         world.context.submit(&notify).expect("the ring is notified");
@@ -43,7 +39,7 @@ impl Ring {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let mut head = [0; 4];
-            self.file.read_exact_at(&mut head, HEAD).expect("the ring's memory is readable");
+            self.file.read_exact_at(&mut head, HEAD as u64).expect("the ring's memory is readable");
             if u32::from_le_bytes(head) == self.written {
                 return;
             }

@@ -1,11 +1,38 @@
-//! What requests say where it matters to the host. Everything else is a number that occurs once, so that a host that
+//! What requests say where it matters to a host. Everything else is a number that occurs once, so that a host that
 //! mixes two members up is caught.
 
-use venus_protocol::vk;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use venus_protocol::{
+    reflect::{self, CommandRow, Item, StructRow},
+    vk,
+    wire::CommandType,
+};
+
+/// Who has what requests name, and makes what they lack.
+pub trait Guest {
+    /// The id of a live object of this type, 0 for none.
+    fn object(&mut self, kind: vk::ObjectType) -> u64;
+
+    /// A resource that an allocation was turned into.
+    fn memory_resource(&mut self) -> u32;
+
+    /// A resource of plain shared memory, which nothing else uses.
+    fn shmem(&mut self) -> u32;
+
+    /// A ring that exists.
+    fn ring(&mut self) -> u64;
+
+    /// A number that was never used.
+    fn new_id(&mut self) -> u64;
+
+    /// How many queues were asked for. Each is asked for once.
+    fn queues(&mut self) -> &mut u32;
+}
 
 /// A value for a member.
-#[derive(Clone, Copy)]
-pub(crate) enum Value {
+#[derive(Clone, Copy, Debug)]
+enum Value {
     /// This number.
     Number(u64),
     /// The id of a live object, in a member that is no handle to the protocol.
@@ -27,7 +54,7 @@ pub(crate) enum Value {
 use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem};
 
 /// Values by command or structure, and member.
-pub(crate) const VALUES: &[(&str, &str, Value)] = &[
+const VALUES: &[(&str, &str, Value)] = &[
     // A device has one family, and the host looks for the queue that the guest names.
     ("VkDeviceQueueCreateInfo", "queueFamilyIndex", Number(0)),
     ("VkDeviceQueueCreateInfo", "queueCount", Number(8)),
@@ -76,11 +103,11 @@ pub(crate) const VALUES: &[(&str, &str, Value)] = &[
     ("VkRingCreateInfoMESA", "offset", Number(0)),
     ("VkRingCreateInfoMESA", "size", Number(8192)),
     ("VkRingCreateInfoMESA", "idleTimeout", Number(1_000_000)),
-    ("VkRingCreateInfoMESA", "headOffset", Number(0)),
-    ("VkRingCreateInfoMESA", "tailOffset", Number(64)),
+    ("VkRingCreateInfoMESA", "headOffset", Number(ring::HEAD as u64)),
+    ("VkRingCreateInfoMESA", "tailOffset", Number(ring::TAIL as u64)),
     ("VkRingCreateInfoMESA", "statusOffset", Number(128)),
-    ("VkRingCreateInfoMESA", "bufferOffset", Number(192)),
-    ("VkRingCreateInfoMESA", "bufferSize", Number(4096)),
+    ("VkRingCreateInfoMESA", "bufferOffset", Number(ring::BUFFER as u64)),
+    ("VkRingCreateInfoMESA", "bufferSize", Number(ring::BUFFER_BYTES as u64)),
     ("VkRingCreateInfoMESA", "extraOffset", Number(4288)),
     ("VkRingCreateInfoMESA", "extraSize", Number(4)),
     ("vkDestroyRingMESA", "ring", Ring),
@@ -94,19 +121,80 @@ pub(crate) const VALUES: &[(&str, &str, Value)] = &[
 ];
 
 /// What is left out.
-pub(crate) const NULL: &[(&str, &str)] = &[
+const NULL: &[(&str, &str)] = &[
     ("vkEnumerateDeviceExtensionProperties", "pLayerName"),
     ("vkEnumerateInstanceExtensionProperties", "pLayerName"),
     ("vkExecuteCommandStreamsMESA", "pReplyPositions"),
 ];
 
 /// What is only legal on a ring.
-pub(crate) const ON_RING: &[&str] = &["vkWaitVirtqueueSeqnoMESA"];
+pub const ON_RING: &[&str] = &["vkWaitVirtqueueSeqnoMESA"];
 
 /// Chains without which a command means nothing.
-pub(crate) const CHAINS: &[(&str, &str)] = &[("VkDeviceQueueInfo2", "VkDeviceQueueTimelineInfoMESA")];
+const CHAINS: &[(&str, &str)] = &[("VkDeviceQueueInfo2", "VkDeviceQueueTimelineInfoMESA")];
 
 /// The value of a member, if it matters.
-pub(crate) fn value(owner: &str, member: &str) -> Option<Value> {
-    VALUES.iter().find(|(known, name, _)| *known == owner && *name == member).map(|(_, _, value)| *value)
+pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
+    static BY_NAME: LazyLock<BTreeMap<(&str, &str), Value>> =
+        LazyLock::new(|| VALUES.iter().map(|(owner, member, value)| ((*owner, *member), *value)).collect());
+    Some(match *BY_NAME.get(&(owner, member))? {
+        Number(number) => number,
+        Object(kind) => guest.object(kind),
+        MemoryResource => guest.memory_resource().into(),
+        Shmem => guest.shmem().into(),
+        Ring => guest.ring(),
+        NewRing => guest.new_id(),
+        RingIdx => u64::from(*guest.queues()) + 1,
+        // Asked for last, because members follow the chain.
+        QueueIndex => {
+            let queues = guest.queues();
+            *queues += 1;
+            u64::from(*queues) - 1
+        }
+    })
+}
+
+/// Whether a member has to be left out.
+pub fn is_null(owner: &str, member: &str) -> bool {
+    NULL.contains(&(owner, member))
+}
+
+/// The structures that have to follow this one.
+pub fn chain(root: &'static StructRow) -> impl Iterator<Item = &'static StructRow> {
+    CHAINS.iter().filter(|(name, _)| *name == root.name).filter_map(|(_, child)| reflect::structure(child))
+}
+
+/// The command that makes objects of a type: the first, if there are several.
+pub fn maker(kind: vk::ObjectType) -> Option<&'static CommandRow> {
+    static MAKERS: LazyLock<BTreeMap<i32, &'static CommandRow>> = LazyLock::new(|| {
+        let mut makers = BTreeMap::new();
+        for row in reflect::commands().filter(|row| row.command != CommandType::GET_DEVICE_QUEUE) {
+            for param in row.outputs() {
+                if let Item::Handle(handle) = param.item {
+                    makers.entry(handle.object_type.as_raw()).or_insert(row);
+                }
+            }
+        }
+        makers
+    });
+    MAKERS.get(&kind.as_raw()).copied()
+}
+
+/// vkSetReplyCommandStreamMESA for the first bytes of a resource.
+pub fn reply_stream(resource: u32, bytes: u64) -> Vec<u8> {
+    let words = [CommandType::SET_REPLY_COMMAND_STREAM_MESA.0, 0, 1, 0, resource];
+    let words = words.iter().flat_map(|word| word.to_le_bytes());
+    words.chain([0, bytes].into_iter().flat_map(u64::to_le_bytes)).collect()
+}
+
+/// Where the parts of a ring are in its memory, as [`value`] has it.
+pub mod ring {
+    /// How far the host has come.
+    pub const HEAD: usize = 0;
+    /// How far the guest has come.
+    pub const TAIL: usize = 64;
+    /// The commands.
+    pub const BUFFER: usize = 192;
+    /// Bytes for commands.
+    pub const BUFFER_BYTES: usize = 4096;
 }

@@ -9,12 +9,17 @@ use venus_protocol::{
 };
 
 /// The command of a request or reply.
-pub(crate) fn command_of(bytes: &[u8]) -> CommandType {
+///
+/// # Panics
+///
+/// There are not even bytes enough for its number.
+pub fn command_of(bytes: &[u8]) -> CommandType {
     CommandType(u32::from_le_bytes(bytes[..4].try_into().expect("a command")))
 }
 
-/// Looks at nothing.
-pub(crate) struct Nobody;
+/// Looks at nothing: for who only wants to know how long something is.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
 
 impl reflect::Visitor for Nobody {
     fn visit(&mut self, _at: usize, _len: usize, _member: Member, _piece: Piece<'_>) -> ControlFlow<()> {
@@ -24,16 +29,23 @@ impl reflect::Visitor for Nobody {
 
 /// An id in a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Named {
-    pub(crate) member: Member,
-    pub(crate) kind: vk::ObjectType,
-    pub(crate) id: u64,
+pub struct Named {
+    /// The member that holds it.
+    pub member: Member,
+    /// The type of what it names.
+    pub kind: vk::ObjectType,
+    /// The id.
+    pub id: u64,
     at: usize,
 }
 
 impl Named {
     /// Puts another id in its place.
-    pub(crate) fn replace(&self, request: &mut [u8], id: u64) {
+    ///
+    /// # Panics
+    ///
+    /// The request is shorter than the one that it was found in.
+    pub fn replace(&self, request: &mut [u8], id: u64) {
         request[self.at..self.at + 8].copy_from_slice(&id.to_le_bytes());
     }
 }
@@ -53,14 +65,22 @@ impl reflect::Visitor for Ids {
 }
 
 /// All ids in a request.
-pub(crate) fn named(request: &[u8]) -> Vec<Named> {
+///
+/// # Panics
+///
+/// The request is not well formed.
+pub fn named(request: &[u8]) -> Vec<Named> {
     let mut ids = Ids::default();
     reflect::walk_request(request, &mut ids).expect("requests can be walked");
     ids.0
 }
 
 /// The ids that a request gives to what it makes.
-pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
+///
+/// # Panics
+///
+/// The request is not well formed.
+pub fn new_ids(request: &[u8]) -> Vec<u64> {
     let row = reflect::command(command_of(request)).expect("it travels");
     let is_new = |named: &Named| {
         named.member.owner == row.command.name() && row.outputs().any(|param| param.name == named.member.name)
@@ -69,7 +89,12 @@ pub(crate) fn new_ids(request: &[u8]) -> Vec<u64> {
 }
 
 /// A request without a wish for a reply.
-pub(crate) fn silent(mut request: Vec<u8>) -> Vec<u8> {
+///
+/// # Panics
+///
+/// There are not even bytes enough for a header.
+#[must_use]
+pub fn silent(mut request: Vec<u8>) -> Vec<u8> {
     request[4..8].fill(0);
     request
 }
