@@ -14,10 +14,13 @@ mod memory;
 mod physical_device;
 mod pipeline_cache;
 
-use std::ffi::{CStr, c_char, c_int};
+use std::{
+    ffi::{CStr, c_char, c_int},
+    sync::LazyLock,
+};
 
 use venus_protocol::{
-    reflect::{self, Item},
+    reflect::{self, CommandRow, Item},
     vk::{self, Handle},
     wire::CommandType,
 };
@@ -26,7 +29,7 @@ pub use self::{
     descriptor_heap::{BORDER_COLOURS, RESOURCE_DESCRIPTOR, SAMPLER_DESCRIPTOR},
     physical_device::{HEAP, HEAP_BUDGET},
 };
-use super::{Note, STATE, entries, find, generated};
+use super::{ByName, Entry, Function, Note, STATE, entries, generated};
 
 entries! {
     get_instance_proc_addr: vk::PFN_vkGetInstanceProcAddr = "vkGetInstanceProcAddr";
@@ -93,8 +96,9 @@ macro_rules! noted {
 use noted;
 
 fn noted_entry<F>(name: &str, cast: impl FnOnce(unsafe extern "system" fn()) -> F) -> F {
-    let row = generated::ENTRIES.iter().find(|(names, _)| names[0] == name);
-    cast(row.expect("a generated entry point").1)
+    static NOTED: LazyLock<ByName<Function>> =
+        LazyLock::new(|| generated::ENTRIES.iter().map(|(names, function)| (names[0], *function)).collect());
+    cast(*NOTED.get(name).expect("a generated entry point"))
 }
 
 /// Notes a command that never travels.
@@ -146,28 +150,30 @@ pub(super) unsafe extern "system" fn get_instance_proc_addr(
     name: *const c_char,
 ) -> vk::PFN_vkVoidFunction {
     // SAFETY: the caller passes a string.
-    find(unsafe { CStr::from_ptr(name) })
+    Entry::find(unsafe { CStr::from_ptr(name) })?.function()
 }
 
 unsafe extern "system" fn get_device_proc_addr(_device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
     // SAFETY: the caller passes a string.
-    let name = unsafe { CStr::from_ptr(name) };
-    if let Some(command) = of_instance(name) {
+    let entry = Entry::find(unsafe { CStr::from_ptr(name) })?;
+    if let Some(command) = entry.of_instance {
         STATE.lock().objects.complain(command, "it is no command of a device, and was asked of one".to_owned());
         return None;
     }
-    find(name)
+    entry.function()
 }
 
-/// The command, if it acts on nothing that a device has: its first parameter is an instance, a physical device or no
+/// The commands that act on nothing that a device has: whose first parameter is an instance, a physical device or no
 /// handle.
-fn of_instance(name: &CStr) -> Option<CommandType> {
-    let row = reflect::commands().find(|row| name.to_str() == Ok(row.command.name()))?;
-    let is_of_device = match row.params.first()?.item {
-        Item::Handle(owner) => !matches!(owner.object_type, vk::ObjectType::INSTANCE | vk::ObjectType::PHYSICAL_DEVICE),
-        _ => false,
+pub(super) fn of_instance() -> impl Iterator<Item = CommandType> {
+    let is_of_device = |row: &CommandRow| match row.params.first().map(|param| param.item) {
+        Some(Item::Handle(owner)) => {
+            !matches!(owner.object_type, vk::ObjectType::INSTANCE | vk::ObjectType::PHYSICAL_DEVICE)
+        }
+        Some(_) => false,
+        None => true,
     };
-    (!is_of_device).then_some(row.command)
+    reflect::commands().filter(move |row| !is_of_device(row)).map(|row| row.command)
 }
 
 /// A device's queue, the same at each look.

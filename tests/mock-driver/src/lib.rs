@@ -26,8 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use venus_protocol::vk;
+use venus_protocol::{vk, wire::CommandType};
 
 use self::objects::Objects;
 pub use self::{
@@ -241,17 +242,38 @@ mod prelude {
 
 type Function = unsafe extern "system" fn();
 
-/// All entry points by name. Those of `answers` come first.
-static ENTRIES: LazyLock<BTreeMap<&'static str, (&'static str, Function)>> = LazyLock::new(|| {
+type ByName<T> = HashMap<&'static str, T, foldhash::fast::RandomState>;
+
+/// An entry point as it is looked up.
+struct Entry {
+    /// The first of its names.
+    canonical: &'static str,
+    function: Function,
+    /// The command of this name, if it acts on nothing that a device has.
+    of_instance: Option<CommandType>,
+}
+
+/// All entry points by name. Those of `answers` come first. A host asks for most of them for each device.
+static ENTRIES: LazyLock<ByName<Entry>> = LazyLock::new(|| {
+    let of_instance: BTreeMap<_, _> = answers::of_instance().map(|command| (command.name(), command)).collect();
     let all = generated::ENTRIES.iter().chain(answers::ENTRIES);
-    all.flat_map(|(names, function)| names.iter().map(move |name| (*name, (names[0], *function)))).collect()
+    let entry = |name: &'static str, canonical, function| {
+        (name, Entry { canonical, function, of_instance: of_instance.get(name).copied() })
+    };
+    all.flat_map(|(names, function)| names.iter().map(move |name| entry(name, names[0], *function))).collect()
 });
 
-/// The entry point of a name, if the driver has it.
-fn find(name: &CStr) -> vk::PFN_vkVoidFunction {
-    let (canonical, function) = ENTRIES.get(name.to_str().ok()?)?;
-    let lacks = STATE.lock().offers.lacks.contains(canonical);
-    (!lacks).then_some(*function)
+impl Entry {
+    /// The one of a name.
+    fn find(name: &CStr) -> Option<&'static Self> {
+        ENTRIES.get(name.to_str().ok()?)
+    }
+
+    /// What it leads to, if the driver has it.
+    fn function(&self) -> vk::PFN_vkVoidFunction {
+        let lacks = STATE.lock().offers.lacks.contains(self.canonical);
+        (!lacks).then_some(self.function)
+    }
 }
 
 /// Declares entry points: the function, its type, and all names that it is found under, the canonical one first.

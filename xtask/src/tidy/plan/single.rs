@@ -84,7 +84,7 @@ pub(super) const MOCK_DRIVER: Crate = Crate {
     name: "mock_driver",
     folder: "tests/mock-driver",
     rooms: &[Room {
-        crates: &["parking_lot", "tempfile", "venus_protocol"],
+        crates: &["foldhash", "hashbrown", "parking_lot", "tempfile", "venus_protocol"],
         why: "a driver does not know who calls it",
         ..WHOLE
     }],
