@@ -1,7 +1,7 @@
 //! `cargo xtask size`: what the generated crate costs its users, as numbers.
 //!
 //! The protocol crate is built from nothing in release, with its dependencies, in a target folder of its own: once without
-//! features, once with all of them.
+//! features, once with all of them, as the host has it. That build is left there for whoever builds the host next.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
@@ -16,8 +16,12 @@ const TARGET: &str = "target/size";
 const RECORD: &str = "target/size.json";
 /// The library that is measured.
 const LIBRARY: &str = "release/libvenus_protocol.rlib";
-/// What is measured: a name, and what cargo is told of features.
-const VARIANTS: [(&str, &str); 2] = [("codec alone", "--no-default-features"), ("all features", "--all-features")];
+/// What is measured: a name, and what cargo is told of features: in the second, also of those that the host wants of what
+/// both depend on.
+const VARIANTS: [(&str, &[&str]); 2] = [
+    ("codec alone", &["--no-default-features"]),
+    ("all features", &["--all-features", "--features", "ash/std,ash/loaded,thiserror/default"]),
+];
 
 /// Build the protocol crate from nothing, and report time and code size.
 #[derive(Debug, clap::Args)]
@@ -44,14 +48,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Builds the crate from nothing: how long that takes, and how much code it is.
-fn measure(features: &str) -> Result<(Duration, u64)> {
+fn measure(features: &[&str]) -> Result<(Duration, u64)> {
     let target = workspace().join(TARGET);
     if target.exists() {
         std::fs::remove_dir_all(&target).with_context(|| format!("removing {}", target.display()))?;
     }
     let started = Instant::now();
     let status = Command::new(cargo())
-        .args(["build", "--release", "--package", "venus-protocol", features, "--target-dir", TARGET])
+        .args(["build", "--release", "--package", "venus-protocol", "--target-dir", TARGET])
+        .args(features)
         .status()
         .context("starting cargo build")?;
     ensure!(status.success(), "the protocol crate does not build ({status})");

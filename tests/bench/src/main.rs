@@ -3,11 +3,8 @@
 #![deny(unsafe_code)]
 
 mod allocations;
-mod cases;
 mod codec;
 mod hosts;
-mod instructions;
-mod objects;
 mod observing;
 mod programs;
 mod report;
@@ -30,6 +27,9 @@ struct Cli {
 enum What {
     /// What it costs to decode and to encode a command.
     Codec {
+        /// `venus-count`, built to run under valgrind: its instructions are counted.
+        #[arg(long, value_name = "PATH")]
+        counter: Option<PathBuf>,
         /// Also write the figures to this file.
         #[arg(long)]
         json: Option<PathBuf>,
@@ -85,9 +85,6 @@ enum What {
         #[arg(long)]
         json: PathBuf,
     },
-    /// Do the work of `codec` once, for an instruction counter to watch.
-    #[command(hide = true)]
-    Count,
 }
 
 fn main() -> ExitCode {
@@ -103,8 +100,8 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the tables are what the program is for")]
 fn run(what: &What) -> Result<()> {
     match what {
-        What::Codec { json } => {
-            let figures = codec::measure()?;
+        What::Codec { counter, json } => {
+            let figures = codec::measure(counter.as_deref())?;
             print!("{}", codec::table(&figures));
             report::save(json.as_deref(), &codec::json(&figures))
         }
@@ -121,6 +118,5 @@ fn run(what: &What) -> Result<()> {
             choice.check()?;
             programs::measure(&choice, roots::ensure(*suite)?.guest(), *rounds, json)
         }
-        What::Count => codec::count(),
     }
 }

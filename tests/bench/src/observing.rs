@@ -1,5 +1,6 @@
 //! What it costs to be looked at: vkcube recorded and traced, beside vkcube alone, in turns.
 
+use crate::report::{median, quantile};
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::time::Duration;
@@ -34,25 +35,17 @@ pub(crate) fn measure(host: &Path, guest: &Guest, rounds: u32, json: &Path) -> R
         }
         step.done("done");
     }
-    let alone = median(&mut times[0]);
+    let times = times.map(|times| times.iter().map(Duration::as_secs_f64).collect::<Vec<f64>>());
+    let alone = median(times[0].clone());
     let mut rows = Vec::new();
     eprintln!("{:<22} {:>10} {:>10} {:>10} {:>7}", "vkcube", "median", "fastest", "slowest", "ratio");
-    for ((name, _), times) in WAYS.iter().zip(&mut times) {
-        let median = median(times);
-        let (fastest, slowest) =
-            (times.first().copied().unwrap_or_default(), times.last().copied().unwrap_or_default());
-        let ratio = median.as_secs_f64() / alone.as_secs_f64();
-        eprintln!(
-            "{name:<22} {:>8.3} s {:>8.3} s {:>8.3} s {ratio:>7.2}",
-            median.as_secs_f64(),
-            fastest.as_secs_f64(),
-            slowest.as_secs_f64()
-        );
-        let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+    for ((name, _), seconds) in WAYS.iter().zip(times) {
+        let [fastest, middle, slowest] = [0.0, 0.5, 1.0].map(|share| quantile(seconds.clone(), share));
+        let ratio = middle / alone;
+        eprintln!("{name:<22} {middle:>8.3} s {fastest:>8.3} s {slowest:>8.3} s {ratio:>7.2}");
         rows.push(serde_json::json!({ "way": name, "seconds": seconds, "ratio": ratio }));
     }
-    let text = serde_json::to_string_pretty(&rows)?;
-    std::fs::write(json, text).with_context(|| format!("writing {}", json.display()))
+    crate::report::save(Some(json), &rows.into())
 }
 
 fn run(host: &Path, guest: &Guest, options: &[&str]) -> Result<Duration> {
@@ -65,22 +58,4 @@ fn run(host: &Path, guest: &Guest, options: &[&str]) -> Result<Duration> {
     let run = cube.screen(Screen::VKCUBE).limit(LIMIT).output()?;
     let run = run.expect_success("vkcube");
     Ok(run.with_context(|| format!("the host's log: {}", tail(&server.log())))?.elapsed)
-}
-
-/// Sorts the times and returns the one in the middle.
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        let mut times = [3, 1, 2].map(Duration::from_secs);
-        assert_eq!(median(&mut times), Duration::from_secs(2));
-        assert_eq!(median(&mut []), Duration::ZERO);
-    }
 }

@@ -16,7 +16,8 @@ use observe::OBSERVE;
 use protocol::PROTOCOL;
 use rooms::{Crate, Exception, Room};
 use single::{
-    BENCH, CAPI, CASES, COMMAND, FFI, GUEST, GUEST_C, IN_PROCESS, MOCK_DRIVER, ROOMS, TESTBED, TESTS, VERIFY, XTASK,
+    BENCH, CAPI, CASES, COMMAND, COUNT, FFI, GUEST, GUEST_C, IN_PROCESS, MOCK_DRIVER, ROOMS, TESTBED, TESTS, VERIFY,
+    XTASK,
 };
 use virglrenderer::VIRGLRENDERER;
 
@@ -60,6 +61,7 @@ pub(super) const CRATES: &[Crate] = &[
     VERIFY,
     TESTBED,
     TESTS,
+    COUNT,
     BENCH,
     CASES,
     IN_PROCESS,

@@ -131,16 +131,35 @@ pub(super) const BENCH: Crate = Crate {
         crates: &[
             "anyhow",
             "clap",
-            "foldhash",
-            "hashbrown",
-            "parking_lot",
             "serde_json",
             "tempfile",
             "testbed",
+            "venus_count",
             "venus_guest",
             "venus_protocol",
         ],
         why: "hosts are measured from outside, so that any can be",
+        ..WHOLE
+    }],
+    ..CRATE
+};
+
+pub(super) const COUNT: Crate = Crate {
+    name: "venus_count",
+    folder: "tests/count",
+    rooms: &[Room {
+        crates: &[
+            "anyhow",
+            "foldhash",
+            "hashbrown",
+            "mock_driver",
+            "parking_lot",
+            "tempfile",
+            "venus_guest",
+            "venus_host",
+            "venus_protocol",
+        ],
+        why: "what is counted is built for each check, so it takes little; and it reads no clock",
         ..WHOLE
     }],
     ..CRATE

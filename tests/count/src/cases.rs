@@ -1,5 +1,6 @@
 //! The commands that are measured, and what the reference decoder needs for them.
 
+use anyhow::Result;
 use venus_protocol::args::{
     CmdBindDescriptorSetsArgs, CmdDrawArgs, CmdPushConstantsArgs, CreateGraphicsPipelinesArgs, CreateImageArgs,
     GetPhysicalDeviceProperties2Args, QueueSubmitArgs, UpdateDescriptorSetsArgs,
@@ -7,20 +8,23 @@ use venus_protocol::args::{
 use venus_protocol::vk;
 use venus_protocol::wire::{Arena, Command as _, CommandHeader, Encoder, Handle, Handles, NewHandles};
 
-use crate::codec::{self, Direction, Encoding};
+use crate::Visit;
+use crate::codec::{Direction, Encoding};
 use crate::objects::Objects;
 
 /// What the decoder and dispatcher of virglrenderer cost: compiled by gcc 12 with `-O2`, instructions counted by
 /// callgrind, handles looked up in an open-addressed table of 4 048 objects; `locked` with an uncontended mutex around
 /// each lookup, as the real host has it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reference {
+pub struct Reference {
     /// Length of the request, or of the reply where that is what is measured.
-    pub(crate) bytes: usize,
-    /// On the machine where it was measured.
-    pub(crate) ns: f64,
-    pub(crate) instructions: u64,
-    pub(crate) locked: Option<(f64, u64)>,
+    pub bytes: usize,
+    /// Nanoseconds on the machine where it was measured.
+    pub ns: f64,
+    /// Instructions.
+    pub instructions: u64,
+    /// Both with the lock.
+    pub locked: Option<(f64, u64)>,
 }
 
 /// One command.
@@ -31,8 +35,8 @@ pub(crate) struct Case {
     pub(crate) reference: Reference,
     /// Encodes one of the variants of a request.
     pub(crate) request: fn(&mut Encoder, u64),
-    /// Encodes what the bytes hold, again and again.
-    pub(crate) encode: fn(Encoding<'_>) -> codec::Figures,
+    /// Has what the bytes hold encoded, again and again.
+    pub(crate) encode: fn(Encoding<'_>, &mut Visit<'_>) -> Result<()>,
 }
 
 /// All of them.
@@ -42,63 +46,63 @@ pub(crate) const CASES: [Case; 9] = [
         host: Direction::Decode,
         reference: reference(32, 9.3, 203, Some((11.7, 274))),
         request: draw,
-        encode: |encoding| encoding.requests::<CmdDrawArgs>(),
+        encode: |encoding, visit| encoding.requests::<CmdDrawArgs>(visit),
     },
     Case {
         name: "vkCmdBindDescriptorSets, 1 set",
         host: Direction::Decode,
         reference: reference(64, 20.4, 384, Some((31.5, 599))),
         request: bind_descriptor_sets,
-        encode: |encoding| encoding.requests::<CmdBindDescriptorSetsArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<CmdBindDescriptorSetsArgs<'_>>(visit),
     },
     Case {
         name: "vkCmdPushConstants, 16 bytes",
         host: Direction::Decode,
         reference: reference(60, 16.1, 297, Some((22.7, 446))),
         request: push_constants,
-        encode: |encoding| encoding.requests::<CmdPushConstantsArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<CmdPushConstantsArgs<'_>>(visit),
     },
     Case {
         name: "vkUpdateDescriptorSets, 4 buffer writes",
         host: Direction::Decode,
         reference: reference(376, 170.0, 2393, Some((196.0, 3085))),
         request: update_descriptor_sets,
-        encode: |encoding| encoding.requests::<UpdateDescriptorSetsArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<UpdateDescriptorSetsArgs<'_>>(visit),
     },
     Case {
         name: "vkCreateGraphicsPipelines, 1 pipeline",
         host: Direction::Decode,
         reference: reference(828, 332.0, 4997, Some((332.0, 5316))),
         request: create_graphics_pipelines,
-        encode: |encoding| encoding.requests::<CreateGraphicsPipelinesArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<CreateGraphicsPipelinesArgs<'_>>(visit),
     },
     Case {
         name: "vkQueueSubmit, 1 command buffer, fence",
         host: Direction::Decode,
         reference: reference(100, 48.4, 737, Some((60.2, 973))),
         request: queue_submit,
-        encode: |encoding| encoding.requests::<QueueSubmitArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<QueueSubmitArgs<'_>>(visit),
     },
     Case {
         name: "vkCreateImage",
         host: Direction::Decode,
         reference: reference(124, 44.4, 737, Some((46.7, 810))),
         request: create_image,
-        encode: |encoding| encoding.requests::<CreateImageArgs<'_>>(),
+        encode: |encoding, visit| encoding.requests::<CreateImageArgs<'_>>(visit),
     },
     Case {
         name: "vkGetPhysicalDeviceProperties2, 5 children",
         host: Direction::Decode,
         reference: reference(96, 44.0, 702, Some((44.4, 775))),
         request: properties,
-        encode: |encoding| encoding.requests::<GetPhysicalDeviceProperties2Args<'_>>(),
+        encode: |encoding, visit| encoding.requests::<GetPhysicalDeviceProperties2Args<'_>>(visit),
     },
     Case {
-        name: "  its reply",
+        name: "vkGetPhysicalDeviceProperties2, its reply",
         host: Direction::Encode,
         reference: reference(2564, 737.0, 10480, None),
         request: properties,
-        encode: |encoding| encoding.replies::<GetPhysicalDeviceProperties2Args<'_>>(),
+        encode: |encoding, visit| encoding.replies::<GetPhysicalDeviceProperties2Args<'_>>(visit),
     },
 ];
 

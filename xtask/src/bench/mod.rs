@@ -1,14 +1,18 @@
 //! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, what applications wait for,
 //! and what it costs to be recorded or traced.
 //!
+//! `guard` is of another kind: a check, see [`guard`].
+//!
 //! All of it is measured by `venus-bench` of `tests/bench`; here it gets what it needs: the `venus` command, and for the
 //! second both hosts at once in one guest root, on the same driver.
+
+mod guard;
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testbed::cargo::build;
-use testbed::provision::{self, Suite, apt, roots};
+use testbed::provision::{self, Suite, roots};
 use testbed::resident::Resident;
 use testbed::server::Server;
 use testbed::workspace;
@@ -31,6 +35,9 @@ pub(crate) struct Args {
     /// Turns in which the hosts are measured.
     #[arg(long, default_value_t = 7)]
     rounds: u32,
+    /// With `guard`: accept what is counted now.
+    #[arg(long)]
+    record: bool,
     /// A `venus` command to use instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     host: Option<PathBuf>,
@@ -46,9 +53,16 @@ enum What {
     Programs,
     /// vkcube recorded and traced, beside vkcube alone.
     Observing,
+    /// Not a measurement: whether hot work takes more instructions than are recorded. Ends with status 77 where that cannot
+    /// be told.
+    Guard,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.what == Some(What::Guard) {
+        return guard::run(args.record);
+    }
+    ensure!(!args.record, "--record is for `guard`");
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let wanted = |what| args.what.is_none_or(|only| only == what);
@@ -59,10 +73,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_bench(command.args(["--suite", args.suite.name(), "--rounds", &args.rounds.to_string()]))?;
     }
     if wanted(What::Codec) {
-        if let Err(error) = apt::install(&["valgrind"], "instruction counts") {
-            eprintln!("instructions will not be counted: {error:#}");
+        let mut command = Command::new(&bench);
+        command.arg("codec").arg("--json").arg(folder.join("codec.json"));
+        match guard::ensure_valgrind() {
+            Ok(()) => {
+                command.arg("--counter").arg(guard::counter()?);
+            }
+            Err(error) => eprintln!("instructions will not be counted: {error:#}"),
         }
-        run_bench(Command::new(&bench).arg("codec").arg("--json").arg(folder.join("codec.json")))?;
+        run_bench(&mut command)?;
     }
     if wanted(What::Hosts) {
         measure_hosts(args, &bench, &folder.join("hosts.json"))?;
