@@ -8,6 +8,7 @@ mod landlock;
 mod manifests;
 mod numbers;
 mod places;
+mod program;
 mod refusals;
 mod terminal;
 
