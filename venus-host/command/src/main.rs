@@ -31,7 +31,7 @@ use std::{
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::FalseyValueParser};
 use tracing_subscriber::EnvFilter;
 use venus_host::{
-    driver::{Config, GpuChoice, Level, MemoryChoice, Profile},
+    driver::{Config, GpuChoice, Level, MemoryChoice, Profile, SharedMemory, sparse::GpuId},
     vtest::Summary,
 };
 use venus_observe::recording;
@@ -108,7 +108,11 @@ struct DriverArgs {
 
     /// GPUs that bind imported memory sparsely, instead of trying which do
     #[arg(long, env = "VENUS_SPARSE", value_name = "IDS", hide = true)]
-    sparse: Option<sparse::GpuList>,
+    sparse: Option<sparse::List<GpuId>>,
+
+    /// How memory of GPUs reaches guests, instead of trying it for each of them
+    #[arg(long, env = "VENUS_SHARED_MEMORY", value_name = "WAYS", hide = true)]
+    shared_memory: Option<sparse::List<SharedMemory>>,
 }
 
 /// What to record.
@@ -181,7 +185,8 @@ impl DriverArgs {
         let profile: Profile = self.profile.parse().map_err(|error| anyhow::anyhow!("--profile: {error}"))?;
         let config = Config::default().gpu(gpu).memory(memory).profile(profile);
         let config = config.protocol(self.protocol).validate(self.validate);
-        Ok(config.binds_imports_sparsely(self.sparse.clone().unwrap_or_default().0))
+        let config = config.binds_imports_sparsely(self.sparse.clone().unwrap_or_default().0);
+        Ok(config.shares_memory(self.shared_memory.clone().unwrap_or_default().0))
     }
 
     /// The same, after trying what has to be tried in a process of its own, unless somebody has done that.
@@ -190,18 +195,23 @@ impl DriverArgs {
         let program =
             std::env::var_os(serve::WORKER_PROGRAM).map(PathBuf::from).or_else(|| program::this_program().ok());
         Ok(match program {
-            Some(program) => config.binds_imports_sparsely(self.proven(&program).0),
+            Some(program) => {
+                let found = self.proven(&program, Vec::new());
+                config.binds_imports_sparsely(found.sparse.0).shares_memory(found.memory.0)
+            }
             None => config,
         })
     }
 
-    /// The GPUs that bind imported memory sparsely, as `program`, which is a `venus`, finds out or somebody has said.
-    fn proven(&self, program: &Path) -> sparse::GpuList {
+    /// What `program`, which is a `venus`, finds out about the GPUs, with this environment besides, or somebody has said.
+    fn proven(&self, program: &Path, environment: Vec<(&'static str, OsString)>) -> sparse::Findings {
         match &self.sparse {
-            Some(known) => known.clone(),
+            Some(known) => {
+                sparse::Findings { sparse: known.clone(), memory: self.shared_memory.clone().unwrap_or_default() }
+            }
             None => sparse::proven(|| {
                 let mut command = Command::new(program);
-                command.envs(self.environment());
+                command.envs(self.environment()).envs(environment.iter().cloned());
                 command
             }),
         }

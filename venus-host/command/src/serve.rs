@@ -26,6 +26,7 @@ use super::{
     caches::CacheArgs,
     sandbox::SandboxArgs,
     service,
+    sparse::Findings,
     status::{self, StatusSocket},
     trace::TraceArgs,
 };
@@ -129,11 +130,11 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     })?;
     let observe = Settings::new(args.record.settings(), tracing);
     // Found out below.
-    let sparse = Arc::new(OnceLock::new());
+    let found = Arc::new(OnceLock::new());
     let program = if args.in_process { None } else { Some(args.worker_program()?) };
     let isolation = match &program {
         None => Isolation::Thread,
-        Some(program) => workers(args, program, observe.tracing.clone(), log, Arc::clone(&sparse)),
+        Some(program) => workers(args, program, observe.tracing.clone(), log, Arc::clone(&found)),
     };
     let session = SessionOptions::new(driver)
         .budget(args.budget.budget())
@@ -165,7 +166,7 @@ pub(super) fn run(args: &ServeArgs, log: &str) -> Result<(), anyhow::Error> {
     obey_signals(signals, handle.clone())?;
     // Guests come already, and wait. A driver that does not return holds them up before there are others to be held up.
     if let Some(program) = &program {
-        sparse.get_or_init(|| args.driver.proven(program).to_string());
+        found.get_or_init(|| args.driver.proven(program, args.sandbox.environment()));
     }
     service::notify("READY=1");
     tracing::info!("listening at {}", path.as_deref().unwrap_or(Path::new("a socket without a name")).display());
@@ -240,14 +241,13 @@ fn obey_signals(mut signals: Signals, server: ServerHandle) -> Result<(), anyhow
     Ok(())
 }
 
-/// Makes workers of this program, with the options that this process was given, and what it has found out about `sparse`
-/// binding.
+/// Makes workers of this program, with the options that this process was given, and what it has `found` out.
 fn workers(
     args: &ServeArgs,
     program: &Path,
     tracing: Option<trace::Settings>,
     log: &str,
-    sparse: Arc<OnceLock<String>>,
+    found: Arc<OnceLock<Findings>>,
 ) -> Isolation {
     let program = program.to_owned();
     let driver = args.driver.clone();
@@ -266,7 +266,7 @@ fn workers(
             .envs(sandbox.environment())
             .envs(record.environment())
             .envs(super::trace::environment(tracing.as_ref()))
-            .env("VENUS_SPARSE", sparse.get().map_or("", String::as_str))
+            .envs(found.get().cloned().unwrap_or_default().environment())
             .env("VENUS_LOG", &log)
             .stdout(Stdio::null());
         for name in service::VARIABLES {

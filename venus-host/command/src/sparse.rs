@@ -1,6 +1,6 @@
-//! `venus try-sparse`, and asking it: which GPUs bind imported memory sparsely.
+//! `venus try-sparse`, and asking it: which GPUs bind imported memory sparsely, and how their memory is shared.
 //!
-//! Some drivers end the process when they do. So a process of its own tries one GPU after another and says beforehand
+//! The one ends the process with some drivers, and the other takes a device, which each guest would wait for. So a process of its own tries one GPU after another and says beforehand
 //! which; whoever asks ([`proven`]) starts another one for the rest when it dies or does not come to an end.
 
 use std::{
@@ -17,37 +17,63 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use venus_host::driver::sparse::{GpuId, ParseGpuIdError, Step, try_gpus};
+use venus_host::driver::{
+    self, SharedMemory,
+    sparse::{GpuId, Step, try_gpus},
+};
 
-use super::{DriverArgs, service};
+use super::{DriverArgs, sandbox::SandboxArgs, service};
 
 /// The verb.
 pub(super) const VERB: &str = "try-sparse";
 
-/// GPUs in an option: their ids with commas between them, or nothing.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct GpuList(pub(super) Vec<GpuId>);
+/// Things in an option, with commas between them, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct List<T>(pub(super) Vec<T>);
 
-impl fmt::Display for GpuList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.0.iter().map(GpuId::to_string).collect();
-        f.write_str(&ids.join(","))
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
-impl FromStr for GpuList {
-    type Err = ParseGpuIdError;
+impl<T: fmt::Display> fmt::Display for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items: Vec<_> = self.0.iter().map(T::to_string).collect();
+        f.write_str(&items.join(","))
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, ParseGpuIdError> {
-        let ids = text.split(',').filter(|id| !id.is_empty()).map(str::parse);
-        ids.collect::<Result<_, _>>().map(Self)
+impl<T: FromStr> FromStr for List<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        let items = text.split(',').filter(|item| !item.is_empty()).map(str::parse);
+        items.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What was found out.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// GPUs that bind imported memory sparsely.
+    pub(super) sparse: List<GpuId>,
+    /// How memory of GPUs is shared.
+    pub(super) memory: List<SharedMemory>,
+}
+
+impl Findings {
+    /// The environment that has another `venus` know it.
+    pub(super) fn environment(&self) -> [(&'static str, String); 2] {
+        [("VENUS_SPARSE", self.sparse.to_string()), ("VENUS_SHARED_MEMORY", self.memory.to_string())]
     }
 }
 
 /// How long the next word may take: loading the drivers of a busy machine, or trying one GPU.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Try sparse binding of imported memory, which ends the process with some drivers; started by other verbs
+/// Try sparse binding of imported memory, which ends the process with some drivers, and say how memory is shared; started by
+/// other verbs
 #[derive(Debug, Args)]
 pub(super) struct TrySparseArgs {
     /// GPUs to leave out
@@ -56,11 +82,20 @@ pub(super) struct TrySparseArgs {
 
     #[command(flatten)]
     driver: DriverArgs,
+
+    #[command(flatten)]
+    sandbox: SandboxArgs,
 }
 
 pub(super) fn run(args: &TrySparseArgs) -> Result<(), anyhow::Error> {
+    let config = args.driver.config()?;
+    // As a worker does, which has to find what is found here.
+    let sandbox = args.sandbox.sandbox();
+    sandbox.restrict_files()?;
+    driver::preload(&config)?;
+    sandbox.restrict_calls()?;
     let mut told = Ok(());
-    try_gpus(&args.driver.config()?, &args.skip, |step| {
+    try_gpus(&config, &args.skip, |step| {
         if told.is_ok() {
             told = say(&step);
         }
@@ -72,6 +107,7 @@ pub(super) fn run(args: &TrySparseArgs) -> Result<(), anyhow::Error> {
 fn say(step: &Step) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match step {
+        Step::Shares(memory) => writeln!(out, "shares {memory}")?,
         Step::Tries(id, name) => writeln!(out, "tries {id} {name}")?,
         Step::Works(id) => writeln!(out, "works {id}")?,
         Step::Fails(id, reason) => writeln!(out, "fails {id} {reason}")?,
@@ -83,6 +119,9 @@ fn say(step: &Step) -> io::Result<()> {
 /// What such a line says; `None` if it is none.
 fn read(line: &str) -> Option<Step> {
     let (word, rest) = line.split_once(' ')?;
+    if word == "shares" {
+        return rest.parse().ok().map(Step::Shares);
+    }
     let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
     let id = id.parse().ok()?;
     match word {
@@ -93,25 +132,26 @@ fn read(line: &str) -> Option<Step> {
     }
 }
 
-/// The GPUs that were seen to bind imported memory sparsely, as processes find out that `venus` makes: a `venus` with
-/// the options of whoever asks.
-pub(super) fn proven(venus: impl Fn() -> Command) -> GpuList {
-    let mut proven = Vec::new();
+/// What processes find out that `venus` makes: a `venus` with the options of whoever asks.
+pub(super) fn proven(venus: impl Fn() -> Command) -> Findings {
+    let mut findings = Findings::default();
     let mut failed = Vec::new();
     loop {
-        let known: BTreeSet<String> = proven.iter().chain(&failed).map(GpuId::to_string).collect();
+        let known: BTreeSet<String> = findings.sparse.0.iter().chain(&failed).map(GpuId::to_string).collect();
         let mut command = venus();
         command.arg(VERB).args(known.iter().flat_map(|id| ["--skip", id]));
-        match ask(command, &mut proven, &mut failed) {
+        // Each of them says it of all GPUs.
+        findings.memory = List::default();
+        match ask(command, &mut findings, &mut failed) {
             // Another one may still be tried, if this one was new.
             Some(fatal) if !known.contains(&fatal.to_string()) => failed.push(fatal),
-            _ => return GpuList(proven),
+            _ => return findings,
         }
     }
 }
 
 /// Listens to one such process. Answers which GPU was its last, if it did not survive that.
-fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -> Option<GpuId> {
+fn ask(mut command: Command, findings: &mut Findings, failed: &mut Vec<GpuId>) -> Option<GpuId> {
     // What is wrong with a driver is said by whoever serves guests with it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).env("VENUS_LOG", "off");
     for name in service::VARIABLES {
@@ -127,9 +167,10 @@ fn ask(mut command: Command, proven: &mut Vec<GpuId>, failed: &mut Vec<GpuId>) -
     };
     let mut trying = None;
     let end = listen(child, PATIENCE, |step| match step {
+        Step::Shares(memory) => findings.memory.0.push(memory),
         Step::Tries(id, name) => trying = Some((id, name)),
         Step::Works(id) => {
-            proven.push(id);
+            findings.sparse.0.push(id);
             trying = None;
         }
         Step::Fails(id, reason) => {
@@ -205,23 +246,31 @@ mod tests {
         digits.iter().map(|digit| id(*digit).parse().unwrap()).collect()
     }
 
+    fn memory(digit: char) -> SharedMemory {
+        format!("{}:4096:import=6", id(digit)).parse().unwrap()
+    }
+
     #[test]
     fn what_is_said_is_understood() {
         let gpu = ids(&['a'])[0];
         assert_eq!(read(&format!("tries {gpu} A GPU")), Some(Step::Tries(gpu, "A GPU".to_owned())));
         assert_eq!(read(&format!("works {gpu}")), Some(Step::Works(gpu)));
         assert_eq!(read(&format!("fails {gpu} it is not so")), Some(Step::Fails(gpu, "it is not so".to_owned())));
-        for other in ["", "works", "works 12", &format!("breaks {gpu}")] {
+        let memory = memory('a');
+        assert_eq!(read(&format!("shares {memory}")), Some(Step::Shares(memory)));
+        for other in ["", "works", "works 12", "shares 12", &format!("breaks {gpu}")] {
             assert_eq!(read(other), None, "{other}");
         }
     }
 
     #[test]
     fn lists_are_read_as_they_are_written() {
-        for list in [GpuList::default(), GpuList(ids(&['a'])), GpuList(ids(&['a', '7']))] {
-            assert_eq!(list.to_string().parse::<GpuList>().unwrap(), list);
+        for list in [List::default(), List(ids(&['a'])), List(ids(&['a', '7']))] {
+            assert_eq!(list.to_string().parse::<List<GpuId>>().unwrap(), list);
         }
-        assert!("12".parse::<GpuList>().is_err());
+        let memory = List(vec![memory('a'), memory('7')]);
+        assert_eq!(memory.to_string().parse::<List<SharedMemory>>().unwrap(), memory);
+        assert!("12".parse::<List<GpuId>>().is_err());
     }
 
     #[test]
@@ -229,8 +278,8 @@ mod tests {
         let (a, b, c, d) = (id('a'), id('b'), id('c'), id('d'));
         let text = format!(
             "case \"$*\" in
-            try-sparse) echo tries {a} one; echo works {a}; echo tries {b} two; kill -SEGV $$;;
-            *{b}*) echo tries {c} three; echo fails {c} no; echo tries {d} four; echo works {d};;
+            try-sparse) echo shares {a}:4096:import=6; echo tries {a} one; echo works {a}; echo tries {b} two; kill -SEGV $$;;
+            *{b}*) echo shares {a}:4096:import=6; echo shares {c}:4096:import=6; echo tries {c} three; echo fails {c} no; echo tries {d} four; echo works {d};;
             esac"
         );
         let venus = || {
@@ -238,7 +287,8 @@ mod tests {
             command.arg("venus");
             command
         };
-        assert_eq!(proven(venus).0, ids(&['a', 'd']));
+        let findings = proven(venus);
+        assert_eq!((findings.sparse.0, findings.memory.0), (ids(&['a', 'd']), vec![memory('a'), memory('c')]));
     }
 
     #[test]
@@ -255,9 +305,9 @@ mod tests {
 
     #[test]
     fn nothing_is_proven_by_what_says_nothing() {
-        assert_eq!(proven(|| script("exit 1")).0, []);
-        assert_eq!(proven(|| Command::new("/nowhere/venus")).0, []);
+        assert_eq!(proven(|| script("exit 1")), Findings::default());
+        assert_eq!(proven(|| Command::new("/nowhere/venus")), Findings::default());
         // Whoever dies of the same GPU again and again is not asked for ever.
-        assert_eq!(proven(|| script(&format!("echo tries {} one; kill -SEGV $$", id('a')))).0, []);
+        assert_eq!(proven(|| script(&format!("echo tries {} one; kill -SEGV $$", id('a')))), Findings::default());
     }
 }

@@ -83,7 +83,7 @@ pub use self::{
     gpu_memory::{GpuMemory, HeapMemory},
     instance::GpuChoice,
     loader::EntryPoint,
-    memory::{MemoryChoice, OpaqueMapper, Transport},
+    memory::{MemoryChoice, OpaqueMapper, ParseSharedMemoryError, SharedMemory, Transport},
     pipeline_cache::{CacheKey, CachePolicy, PipelineCaches},
     preload::preload,
     profile::Profile,
@@ -111,6 +111,8 @@ pub struct Config {
     /// GPUs that were seen to bind imported memory sparsely. Of others that share memory in this way, guests are not told
     /// of sparse binding.
     pub sparse: Vec<sparse::GpuId>,
+    /// How memory of GPUs reaches guests, as was found out with the same choices: of others it is tried for each guest.
+    pub shared_memory: Vec<SharedMemory>,
     /// What becomes of pipeline-cache data that guests bring: the driver parses it only if it has once written it itself,
     /// unless this says otherwise.
     pub pipeline_caches: PipelineCaches,
@@ -160,6 +162,13 @@ impl Config {
     #[must_use]
     pub fn binds_imports_sparsely(mut self, gpus: Vec<sparse::GpuId>) -> Self {
         self.sparse = gpus;
+        self
+    }
+
+    /// Says how memory of GPUs reaches guests, as [`sparse::try_gpus`] has found out with the same choices.
+    #[must_use]
+    pub fn shares_memory(mut self, known: Vec<SharedMemory>) -> Self {
+        self.shared_memory = known;
         self
     }
 

@@ -12,8 +12,8 @@ use super::{
     extensions::{self, ExtensionList, Verdict},
     external::SyncSupport,
     loader::clamp_version,
-    memory::{MemoryChoice, MemoryPlan, Transport, probe},
-    sparse,
+    memory::{MemoryChoice, MemoryPlan, SharedMemory, Transport, probe},
+    sparse::{self, GpuId},
 };
 
 /// `VK_DRIVER_ID_MESA_KOSMICKRISP`, which is newer than the types.
@@ -39,6 +39,8 @@ pub(crate) struct PhysicalDevice {
     /// Whether the instance has VK_EXT_debug_utils, which it has for validation.
     names_objects: bool,
     plan: OnceLock<MemoryPlan>,
+    /// What somebody has found out about the plan before.
+    shared_memory: Option<SharedMemory>,
     heap_limits: OnceLock<HeapLimits>,
     /// The driver has sparse binding, and nobody has seen it work with imported memory.
     has_unproven_sparse: bool,
@@ -89,6 +91,7 @@ impl PhysicalDevice {
             caches: config.pipeline_caches.clone(),
             names_objects: false,
             plan: OnceLock::new(),
+            shared_memory: known_memory(instance, raw, &config.shared_memory),
             heap_limits: OnceLock::new(),
             has_unproven_sparse: !config.profile.hides_sparse() && sparse::has_unproven(instance, raw, &config.sparse),
             devices: Mutex::default(),
@@ -222,8 +225,13 @@ impl PhysicalDevice {
         name.to_str().is_ok_and(|name| self.protocol.extensions().any(|extension| extension.name == name))
     }
 
-    /// How memory of this device reaches the guest. The first call finds out, with a device of its own, which takes
-    /// milliseconds.
+    /// What somebody has found out about how memory of this device reaches guests.
+    pub(crate) fn shared_memory(&self) -> Option<&SharedMemory> {
+        self.shared_memory.as_ref()
+    }
+
+    /// How memory of this device reaches the guest. Unless somebody has done so before, the first call finds out, with a
+    /// device of its own, which takes milliseconds.
     pub(crate) fn memory_plan(&self) -> &MemoryPlan {
         self.plan.get_or_init(|| probe::plan(self))
     }
@@ -259,6 +267,15 @@ impl std::fmt::Debug for PhysicalDevice {
             .field("driver", &self.driver_name)
             .finish_non_exhaustive()
     }
+}
+
+/// What is known of the memory of a physical device.
+fn known_memory(instance: &ash::Instance, raw: vk::PhysicalDevice, known: &[SharedMemory]) -> Option<SharedMemory> {
+    if known.is_empty() {
+        return None;
+    }
+    let gpu = GpuId::of(uuids(instance, raw));
+    known.iter().find(|known| known.is_of(gpu)).cloned()
 }
 
 /// deviceUUID and driverUUID of one of an instance's physical devices.

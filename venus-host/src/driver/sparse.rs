@@ -11,7 +11,7 @@ use ash::vk;
 
 use super::{
     Config, Failure, Instance, Loader, PhysicalDevice, chain,
-    memory::{SharingMethod, sparse},
+    memory::{SharedMemory, SharingMethod, sparse},
     physical_device::uuids,
 };
 use crate::{HostError, error::APPLICATION};
@@ -28,7 +28,7 @@ const FEATURES2: &str = "pCreateInfo->pNext<VkPhysicalDeviceFeatures2>.features"
 pub struct GpuId([u8; 2 * vk::UUID_SIZE]);
 
 impl GpuId {
-    fn of((device, driver): ([u8; vk::UUID_SIZE], [u8; vk::UUID_SIZE])) -> Self {
+    pub(super) fn of((device, driver): ([u8; vk::UUID_SIZE], [u8; vk::UUID_SIZE])) -> Self {
         let mut bytes = [0; 2 * vk::UUID_SIZE];
         for (to, from) in bytes.iter_mut().zip(device.into_iter().chain(driver)) {
             *to = from;
@@ -71,6 +71,8 @@ impl FromStr for GpuId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
+    /// Memory of a GPU was found to be shared in this way, which goes before any trial of it.
+    Shares(SharedMemory),
     /// This GPU, of this name, is tried next. If nothing follows, its driver has ended the process.
     Tries(GpuId, String),
     /// It binds imported memory sparsely.
@@ -80,11 +82,16 @@ pub enum Step {
 }
 
 /// Tries each GPU of the configuration where memory is imported and the driver has sparse binding, but for those in
-/// `skipped`, and tells how it goes. A driver may end the process, or not return, in the middle of it.
+/// `skipped`, and tells how it goes. A driver may end the process, or not return, in the middle of it. Tells of each GPU first how
+/// its memory is shared, since that is found out on the way.
 pub fn try_gpus(config: &Config, skipped: &[GpuId], mut tell: impl FnMut(Step)) -> Result<(), HostError> {
     let loader = Loader::of(config)?;
     let instance = Instance::for_host(&loader, config)?;
     let devices = instance.enumerate();
+    for device in devices.iter().flatten() {
+        let shared = SharedMemory::of(GpuId::of(device.uuids()), device.memory_plan());
+        shared.into_iter().for_each(|shared| tell(Step::Shares(shared)));
+    }
     for device in devices.iter().flatten().filter(|device| device.withholds_sparse()) {
         let id = GpuId::of(device.uuids());
         if skipped.contains(&id) {

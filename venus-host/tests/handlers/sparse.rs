@@ -2,7 +2,7 @@
 
 use mock_driver::{Mock, Offers};
 use venus_host::driver::{
-    Config,
+    Config, SharedMemory,
     sparse::{GpuId, Step, try_gpus},
 };
 use venus_protocol::{
@@ -153,11 +153,45 @@ fn imported_memory_is_not_unless_somebody_vouches_for_it() {
 
 /// What is tried on a driver, and what comes of it.
 fn tried(offers: Offers, skipped: &[GpuId]) -> Vec<Step> {
-    let mock = Mock::offering(offers);
-    let mut steps = Vec::new();
-    try_gpus(&world::config(&mock), skipped, |step| steps.push(step)).expect("a driver");
-    mock.assert_clean();
+    let (_, steps) = found(offers, skipped);
     steps
+}
+
+/// How memory of a driver is shared, and what is tried and comes of it.
+fn found(offers: Offers, skipped: &[GpuId]) -> (Vec<SharedMemory>, Vec<Step>) {
+    let mock = Mock::offering(offers);
+    let (mut memory, mut steps) = (Vec::new(), Vec::new());
+    let hear = |step| match step {
+        Step::Shares(shared) => memory.push(shared),
+        step => steps.push(step),
+    };
+    try_gpus(&world::config(&mock), skipped, hear).expect("a driver");
+    mock.assert_clean();
+    (memory, steps)
+}
+
+#[test]
+fn no_guest_waits_for_memory_to_be_tried_that_somebody_has_tried() {
+    let (known, _) = found(importing(), &["0".repeat(64).parse().expect("an id")]);
+    assert!(matches!(&*known, [one] if one.to_string().contains("import")), "{known:?}");
+    let finds_memory = |known| {
+        let mock = Mock::offering(importing());
+        // Without a device nothing can be tried.
+        mock.fail("vkCreateDevice", vk::Result::ERROR_INITIALIZATION_FAILED);
+        let mut world = World::with(&mock, world::config(&mock).shares_memory(known));
+        let count = look!(world, None, EnumeratePhysicalDevicesArgs, |told| told
+            .p_physical_device_count
+            .copied()
+            .expect("a number"));
+        drop(world);
+        mock.forgive();
+        mock.assert_clean();
+        count == 1
+    };
+    assert!(finds_memory(known.clone()));
+    assert!(!finds_memory(Vec::new()));
+    let other = known[0].to_string().replacen('0', "1", 1).parse().expect("what is known of another GPU");
+    assert!(!finds_memory(vec![other]));
 }
 
 #[test]

@@ -24,6 +24,7 @@
 //! |---|---|
 //! | [`choice`] | which methods are tried |
 //! | [`probe`] | trying them |
+//! | [`known`] | what others have tried |
 //! | [`fill`] | letting the GPU write to shared memory |
 //! | [`sparse`] | binding imported memory sparsely |
 //! | [`allocation`] | a guest's allocations |
@@ -42,6 +43,7 @@ mod choice;
 pub(crate) mod fill;
 mod images;
 mod import;
+mod known;
 mod mapped;
 mod mapper;
 pub(crate) mod probe;
@@ -60,6 +62,7 @@ pub(crate) use self::{
 };
 pub use self::{
     choice::{MemoryChoice, Transport},
+    known::{ParseSharedMemoryError, SharedMemory},
     mapper::OpaqueMapper,
 };
 use crate::resource::host_page_size;

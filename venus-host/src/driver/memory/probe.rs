@@ -15,11 +15,15 @@ use super::{
 };
 use crate::resource::{Mapping, MemoryFile, host_page_size};
 
-/// Finds out how memory of `physical` can reach a guest.
+/// Finds out how memory of `physical` can reach a guest, unless somebody has.
 pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
     let (choice, transport) = physical.memory_choice();
     // SAFETY: the physical device is alive as long as its instance.
     let memory = unsafe { physical.instance().get_physical_device_memory_properties(physical.raw()) };
+    let known = physical.shared_memory().and_then(|known| known.plan(memory, host_visible(&memory)));
+    if let Some(known) = known {
+        return known;
+    }
     let granularity = import_alignment(physical).max(physical.profile().granularity());
     let mut attempts = Vec::new();
     match Probe::new(physical) {
