@@ -5,6 +5,9 @@
 //! worker keeps some of what was freed, and a ring's thread gives it back when its rings have been idle for a while, and when
 //! it ends.
 //!
+//! A driver also takes megabytes when it makes a device, which a process that serves one guest does once, and pages of 4 KiB
+//! were a quarter of the time: 2 us for each to come, and some for each to go. So a ring's thread asks for large ones.
+//!
 //! What is kept is kept in each of the allocator's heaps. There are as many as threads allocate, but no more than eight for
 //! each processor (mallopt(3), `M_ARENA_MAX`): then threads share them. A thread that ends leaves its heap to the next.
 //!
@@ -28,6 +31,13 @@ pub fn keep_freed_memory() {
 /// Whether there may be something for [`give_back`].
 pub(crate) fn keeps() -> bool {
     KEEPS.load(Ordering::Relaxed)
+}
+
+/// Has what this thread's heap grows by be in large pages, where the system has some.
+pub(crate) fn use_large_pages() {
+    if keeps() {
+        gnu::use_large_pages();
+    }
 }
 
 /// Gives back what is kept of this thread's heap.
@@ -54,9 +64,10 @@ pub(crate) fn park(after: Duration) {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "a function of the C library that has no other form")]
 mod gnu {
-    use std::ffi::c_int;
+    use std::{ffi::c_int, hint::black_box};
 
     use parking_lot::Mutex;
+    use rustix::mm::{Advice, madvise};
 
     /// `M_TRIM_THRESHOLD` of `malloc.h`: how much of a heap's end may be free.
     const TRIM_THRESHOLD: c_int = -1;
@@ -68,6 +79,20 @@ mod gnu {
     /// Saying one of the two ends what the library does by itself about the other: to raise it with every allocation of more
     /// that was freed, up to 32 MiB.
     const LARGE: c_int = 4 << 20;
+
+    /// Bytes of a ring's heap that the system is asked for at once: no memory before something is written there. Else it is
+    /// asked each time that the heap grows, 220 times for a device of lavapipe.
+    const REACH: usize = 24 << 20;
+    /// The most that [`MMAP_THRESHOLD`] may be.
+    const LARGEST: c_int = 32 << 20;
+
+    /// Heaps of other threads than the first begin where the address is a multiple of this, `HEAP_MAX_SIZE` of `arena.c` where
+    /// pointers have 64 bits.
+    const HEAP: usize = 64 << 20;
+    /// Bytes of it that are left in small pages: those that a heap has in any case, of which a thread that does little needs few.
+    const SMALL_PAGES: usize = 2 << 20;
+    /// Bytes behind those that are best in large pages: the most of what a device takes. What it takes further on has holes.
+    const LARGE_PAGES: usize = 8 << 20;
 
     /// When a block as long as this is freed, the library looks how much of the heap's end is free. `malloc_trim` does that
     /// for the first thread's heap only.
@@ -89,10 +114,33 @@ mod gnu {
         mallopt(MMAP_THRESHOLD, LARGE) != 0 && mallopt(TRIM_THRESHOLD, KEPT) != 0
     }
 
+    pub(super) fn use_large_pages() {
+        let begin = reach().wrapping_byte_add(SMALL_PAGES);
+        // SAFETY: this says how memory is best had, and changes nothing about what is there. If the heap is none that begins
+        // there, it is said of other memory of this process, or of none.
+        let said = unsafe { madvise(begin.cast(), LARGE_PAGES, Advice::LinuxHugepage) };
+        if let Err(error) = said {
+            tracing::debug!("this thread's heap will be in small pages: {error}");
+        }
+    }
+
+    /// Has the system asked for as much as a device takes, if there may be as much. Answers where this thread's heap begins.
+    fn reach() -> *mut u8 {
+        let _alone = PARAMETERS.lock();
+        mallopt(MMAP_THRESHOLD, LARGEST);
+        // Gone before anything else is allocated, which would lie behind it, and keep what is before from being given back.
+        let mut block = Vec::<u8>::new();
+        let _there = block.try_reserve_exact(REACH);
+        let begin = black_box(&block).as_ptr().map_addr(|address| address & !(HEAP - 1)).cast_mut();
+        drop(block);
+        mallopt(MMAP_THRESHOLD, LARGE);
+        begin
+    }
+
     pub(super) fn give_back() {
         let _alone = PARAMETERS.lock();
         mallopt(TRIM_THRESHOLD, 0);
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(LOOKED_AT)));
+        drop(black_box(Vec::<u8>::with_capacity(LOOKED_AT)));
         mallopt(TRIM_THRESHOLD, KEPT);
     }
 }
@@ -102,6 +150,8 @@ mod gnu {
     pub(super) fn keep() -> bool {
         false
     }
+
+    pub(super) fn use_large_pages() {}
 
     pub(super) fn give_back() {}
 }
@@ -154,6 +204,36 @@ pub(crate) mod tests {
     pub(crate) fn use_some() {
         let blocks: Vec<Box<[u8; BLOCK]>> = (0..BLOCKS).map(|_| Box::new([1; BLOCK])).collect();
         std::hint::black_box(&blocks);
+    }
+
+    /// How far behind an address what is mapped there can be written to.
+    fn writable_behind(address: usize) -> usize {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let ranges = maps.lines().filter(|line| line.contains(" rw")).map(|line| {
+            let (begin, rest) = line.split_once('-').unwrap();
+            let end = rest.split(' ').next().unwrap();
+            [begin, end].map(|address| usize::from_str_radix(address, 16).unwrap())
+        });
+        // In order. What is to be in large pages is a range of its own.
+        ranges.fold(address, |at, [begin, end]| if (begin..end).contains(&at) { end } else { at }) - address
+    }
+
+    #[test]
+    fn a_rings_heap_is_asked_for_at_once_and_takes_no_memory() {
+        if !is_alone("allocator::tests::a_rings_heap_is_asked_for_at_once_and_takes_no_memory") {
+            return;
+        }
+        keep_freed_memory();
+        thread::spawn(|| {
+            // Small ones may be another heap's, which this thread has freed.
+            let (block, before) = (vec![1_u8; BLOCKS], resident());
+            assert!(writable_behind(block.as_ptr().addr()) < 16 << 20);
+            use_large_pages();
+            assert!(writable_behind(block.as_ptr().addr()) >= 20 << 20);
+            assert!(resident() < before + (12 << 20));
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

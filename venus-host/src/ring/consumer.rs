@@ -384,6 +384,7 @@ impl<E: Execute> Poll for Consumer<E> {
 
 /// Runs a ring until it ends. The body of a ring's thread.
 pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
+    allocator::use_large_pages();
     let control = Arc::clone(&consumer.control);
     let mut round = 0;
     loop {

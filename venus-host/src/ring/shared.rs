@@ -74,6 +74,7 @@ impl SharedThread {
             .name("venus-rings".to_owned())
             .spawn(move || {
                 sharpen_timers();
+                allocator::use_large_pages();
                 run(&owner.0);
                 allocator::give_back();
             })

@@ -153,6 +153,7 @@ pub(super) const HOST: Crate = Crate {
         },
         Room {
             name: "allocator",
+            crates: &["rustix::mm"],
             tests: &["std::env", "std::process"],
             why: "what the C library is told about memory that was freed",
             ..ROOM
