@@ -5,7 +5,9 @@
 //! | [`codec`] | requests and replies |
 //! | [`stream`] | whole streams of commands, on a context with the noting driver |
 //! | [`vtest`] | a guest at the vtest socket |
+//! | [`worker`] | what a worker in its guest's hands says to its monitor |
 //! | [`recording`] | recordings, read and printed |
+//! | [`driver`] | what real guests did, changed, at a server with a real driver; no target of libFuzzer's |
 //! | [`source`] | a fuzzer's bytes as choices, and as damage |
 //! | [`seeds`] | inputs to begin with |
 //!
@@ -13,8 +15,10 @@
 //! bytes. So most inputs get past the first check of a decoder, and every check is tried.
 
 pub mod codec;
+pub mod driver;
 pub mod recording;
 pub mod seeds;
 pub mod source;
 pub mod stream;
 pub mod vtest;
+pub mod worker;

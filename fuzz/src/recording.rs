@@ -23,6 +23,9 @@ pub(crate) const COMMANDS: u8 = 0xfe;
 /// How one begins that is the payload of a recording's chunk.
 pub(crate) const PAYLOAD: u8 = 0xfd;
 
+/// How one begins that is a chunk as it is stored, after the length that it says that it has decompressed.
+pub(crate) const STORED: u8 = 0xfc;
+
 /// Events of one recording.
 const EVENTS: usize = 64;
 
@@ -36,6 +39,10 @@ pub fn read(data: &[u8]) {
     let file = match kind {
         AS_IT_IS | COMMANDS => source.take(usize::MAX).to_vec(),
         PAYLOAD => of_chunks(&[source.take(usize::MAX)]),
+        STORED => {
+            let plain = source.number() as u32;
+            [of_chunks(&[]), chunk(plain, source.take(usize::MAX))].concat()
+        }
         _ => made_up(&mut source),
     };
     let input = match kind {
@@ -55,14 +62,18 @@ pub(crate) fn of_chunks(payloads: &[&[u8]]) -> Vec<u8> {
     // Name, recorder, time, profile, and whether it has memory.
     let header = postcard::to_stdvec(&("fuzz", "fuzz", 1_u64, "all", true)).expect("it is serialised");
     for payload in [&[&header[..]], payloads].concat() {
-        let length = (payload.len() as u32).to_le_bytes();
-        let begin = [&b"VNRC"[..], &length, &length].concat();
-        let mut sum = crc32fast::Hasher::new();
-        sum.update(&begin);
-        sum.update(payload);
-        file.extend([&begin[..], &sum.finalize().to_le_bytes(), payload].concat());
+        file.extend(chunk(payload.len() as u32, payload));
     }
     file
+}
+
+/// A chunk that says that it is so long decompressed, with the sum that belongs to it.
+fn chunk(plain: u32, stored: &[u8]) -> Vec<u8> {
+    let begin = [&b"VNRC"[..], &(stored.len() as u32).to_le_bytes(), &plain.to_le_bytes()].concat();
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&begin);
+    sum.update(stored);
+    [&begin[..], &sum.finalize().to_le_bytes(), stored].concat()
 }
 
 /// A recording whose records are well formed, before they are damaged.

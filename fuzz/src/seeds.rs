@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use venus_observe::recording::{Event, Reader, Source as Origin};
-use venus_protocol::{reflect, wire::CommandType};
-use venus_verify::named::command_of;
+use venus_protocol::{
+    reflect::{self, CommandRow, Item, MemberRow},
+    vk,
+    wire::CommandType,
+};
+use venus_verify::named::{command_of, silent};
 
 use crate::{codec, recording, stream::step, vtest};
 
@@ -15,10 +19,10 @@ pub type Seeds = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
 const LONGEST: usize = 24 << 10;
 
 /// SplitMix64, for what means nothing.
-struct Noise(u64);
+pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    fn bytes(&mut self, n: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
         let next = || {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -64,11 +68,40 @@ fn of_commands(seeds: &mut Seeds) {
         put(seeds, "stream", format!("{name}-plain"), &[&[0], &nth, &[0, 0]]);
         let any = noise.bytes(24);
         put(seeds, "stream", format!("{name}-any"), &[&[0], &nth, &[0], &any, &[step::ON_RING], &nth, &[0]]);
+        for destroyer in destroyers(row) {
+            let plain = |nth: [u8; 2]| [&[step::PLAIN][..], &nth].concat();
+            let steps = [&plain(nth)[..], &plain(destroyer), &[step::AGAIN, 1]];
+            put(seeds, "stream", format!("{name}-after-{}", u16::from_le_bytes(destroyer)), &steps);
+        }
         put(seeds, "recording", name.to_owned(), &[&[0, 0, 0, 1, 0], &nth, &[1, 64], &noise.bytes(64), &[0; 8]]);
+    }
+    // Lengths that a chunk may claim, of a block that holds one byte.
+    for claim in 0xc0..0xcc {
+        put(seeds, "recording", format!("claim-{claim}"), &[&[recording::STORED, 0, claim, 0x10, b'x']]);
+    }
+    for kind in 0..8 {
+        put(seeds, "worker", format!("message-{kind}"), &[&[0x40, 0, kind], &noise.bytes(40)]);
     }
     for kind in 0..20 {
         put(seeds, "vtest", format!("message-{kind}"), &[&[0, 0, 0, kind], &noise.bytes(40)]);
     }
+}
+
+/// The commands that destroy what a command names, by their places among all.
+fn destroyers(row: &CommandRow) -> Vec<[u8; 2]> {
+    let kind = |param: &MemberRow| match param.item {
+        Item::Handle(handle) => Some(handle.object_type),
+        _ => None,
+    };
+    let destroys = |other: &CommandRow| {
+        let destroyed = other.params.iter().rev().find_map(kind);
+        let is_kept = [vk::ObjectType::INSTANCE, vk::ObjectType::DEVICE].map(Some).contains(&destroyed);
+        let ends = other.command.name().starts_with("vkDestroy") && !is_kept;
+        ends && row.params.iter().any(|param| kind(param).is_some() && kind(param) == destroyed)
+    };
+    let is_destroyer = row.command.name().starts_with("vkDestroy");
+    let all = (0_u16..).zip(reflect::commands()).filter(|(_, other)| !is_destroyer && destroys(other));
+    all.map(|(nth, _)| nth.to_le_bytes()).collect()
 }
 
 /// What a real guest sent.
@@ -76,7 +109,7 @@ fn of_recording(seeds: &mut Seeds, name: &str, file: &[u8]) -> io::Result<()> {
     let wrong = |error: venus_observe::recording::ReadError| io::Error::other(error.to_string());
     let mut reader = Reader::new(file).map_err(wrong)?;
     let (mut steps, mut commands, mut number) = (Vec::new(), Vec::new(), 0);
-    let mut messages = vtest::greeting();
+    let mut messages = vtest::greeting("fuz");
     let mut open: BTreeMap<Origin, Vec<CommandType>> = BTreeMap::new();
     let mut seen: BTreeMap<(&str, CommandType), usize> = BTreeMap::new();
     while let Some(record) = reader.next_record()? {
@@ -97,9 +130,7 @@ fn of_recording(seeds: &mut Seeds, name: &str, file: &[u8]) -> io::Result<()> {
                 steps.extend(
                     [&[step::AS_IT_IS][..], &length.to_le_bytes(), &request[..4], &[0; 4], &request[8..]].concat(),
                 );
-                let words = (request.len() / 4) as u32;
-                let submission = [7 + words, 24, 1, 0, 7, words, 0, 0, 0].map(u32::to_le_bytes).concat();
-                messages.extend([&submission[..], &request[..4], &[0; 4], &request[8..]].concat());
+                vtest::put_submission(&mut messages, &silent(request.to_vec()));
             }
             Event::End { source, reply, .. } => {
                 let Some(command) = open.entry(*source).or_default().pop() else { continue };
@@ -123,6 +154,14 @@ fn of_recording(seeds: &mut Seeds, name: &str, file: &[u8]) -> io::Result<()> {
     }
     let file = &file[..file.len().min(2 * LONGEST)];
     put(seeds, "recording", format!("{name}-file"), &[&[recording::AS_IT_IS, 1], file]);
+    if let Some((plain, stored)) = compressed(file) {
+        put(
+            seeds,
+            "recording",
+            format!("{name}-stored"),
+            &[&[recording::STORED, 0, 0xff], &plain.to_le_bytes(), stored],
+        );
+    }
     put(seeds, "recording", format!("{name}-payload"), &[&[recording::PAYLOAD, 0], &payload(file)]);
     Ok(())
 }
@@ -132,6 +171,15 @@ fn is_first<'t>(seen: &mut BTreeMap<(&'t str, CommandType), usize>, target: &'t 
     let times = seen.entry((target, command)).or_default();
     *times += 1;
     *times == 1
+}
+
+/// The first chunk of a recording that is compressed: its length when it is not, and what is stored.
+fn compressed(file: &[u8]) -> Option<(u64, &[u8])> {
+    let word = |at: usize| Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?));
+    let chunks = file.windows(4).enumerate().filter(|(_, bytes)| bytes == b"VNRC").map(|(at, _)| at);
+    chunks
+        .filter_map(|at| Some((word(at + 8)?, file.get(at + 16..)?.get(..word(at + 4)? as usize)?)))
+        .find_map(|(plain, stored)| (stored.len() < plain as usize).then_some((plain.into(), stored)))
 }
 
 /// The first records of a recording, as a chunk holds them.

@@ -53,6 +53,10 @@ pub(crate) mod step {
     /// Commands from here to the next number are sent on a ring.
     pub(crate) const ON_RING: u8 = 0x90;
     pub(crate) const POLL: u8 = 0xb0;
+    /// A command of which nothing else is chosen.
+    pub(crate) const PLAIN: u8 = 0xb4;
+    /// What was sent before, once more.
+    pub(crate) const AGAIN: u8 = 0xb6;
     pub(crate) const BLOB: u8 = 0xb8;
     pub(crate) const UNREF: u8 = 0xc0;
     pub(crate) const FENCE: u8 = 0xc8;
@@ -112,6 +116,10 @@ struct Guest<'m, 'd> {
     next_queue: u32,
     /// Objects of each type.
     live: BTreeMap<i32, Vec<u64>>,
+    /// The requests that were chosen, without what was made for them.
+    sent: Vec<Vec<u8>>,
+    /// Objects that were there once.
+    gone: Vec<u64>,
     /// Types of which one is being made.
     making: Vec<vk::ObjectType>,
 }
@@ -134,6 +142,8 @@ impl<'m, 'd> Guest<'m, 'd> {
             next_resource: REPLIES + 1,
             next_queue: 0,
             live: BTreeMap::new(),
+            sent: Vec::new(),
+            gone: Vec::new(),
             making: Vec::new(),
         }
     }
@@ -142,8 +152,22 @@ impl<'m, 'd> Guest<'m, 'd> {
         match self.source.byte() {
             0..step::ON_RING => self.command(false),
             step::ON_RING..step::POLL => self.command(true),
-            step::POLL..step::BLOB => {
+            step::POLL..step::PLAIN => {
                 self.context.process_rings();
+            }
+            step::PLAIN..step::AGAIN => {
+                let row = self.source.command();
+                let rest = std::mem::replace(&mut self.source, Source::new(&[]));
+                let request = self.request(row);
+                self.source = rest;
+                self.send(&request, true);
+                self.sent.push(request);
+            }
+            step::AGAIN..step::BLOB => {
+                let before = 1 + usize::from(self.source.byte());
+                if let Some(request) = self.sent.len().checked_sub(before).map(|nth| self.sent[nth].clone()) {
+                    self.send(&request, false);
+                }
             }
             step::BLOB..step::UNREF => self.blob(),
             step::UNREF..step::FENCE => {
@@ -182,6 +206,7 @@ impl<'m, 'd> Guest<'m, 'd> {
             self.write_ring(&request);
         } else {
             self.send(&request, damage.is_none());
+            self.sent.push(request);
         }
     }
 
@@ -227,13 +252,13 @@ impl<'m, 'd> Guest<'m, 'd> {
         let command = command_of(request);
         let name = command.name();
         if name == "vkDestroyInstance" || name == "vkDestroyDevice" {
-            self.live.clear();
+            self.gone.extend(std::mem::take(&mut self.live).into_values().flatten());
         } else if name.starts_with("vkDestroy") || name.starts_with("vkFree") {
             let ended: Vec<_> = named(request).iter().map(|named| named.id).collect();
             let kept = [vk::ObjectType::INSTANCE, vk::ObjectType::DEVICE, vk::ObjectType::COMMAND_POOL];
             for (kind, ids) in &mut self.live {
                 if kept.iter().all(|kept| kept.as_raw() != *kind) || name.contains("Pool") {
-                    ids.retain(|id| !ended.contains(id));
+                    self.gone.extend(ids.extract_if(.., |id| ended.contains(id)));
                 }
             }
         }
@@ -420,7 +445,12 @@ impl Choices for Content<'_, '_, '_> {
         role: Role,
     ) -> u64 {
         if self.departs() {
-            return self.guest.source.number();
+            let gone = self.guest.gone.len();
+            // Any number is seldom one that was something.
+            return match self.guest.source.byte() {
+                0x80.. if gone > 0 => self.guest.gone[self.guest.source.below(gone)],
+                _ => self.guest.source.number(),
+            };
         }
         match role {
             Role::New => self.guest.new_id(),

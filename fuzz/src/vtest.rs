@@ -49,7 +49,7 @@ pub fn serve(data: &[u8]) {
 /// What a guest sends in all.
 fn messages(source: &mut Source<'_>) -> Vec<u8> {
     // Nearly all begin as guests do.
-    let mut bytes = if source.byte() < 0xf0 { greeting() } else { Vec::new() };
+    let mut bytes = if source.byte() < 0xf0 { greeting("fuz") } else { Vec::new() };
     for _ in 0..MESSAGES {
         if source.is_empty() || bytes.len() > BYTES {
             break;
@@ -63,12 +63,27 @@ fn messages(source: &mut Source<'_>) -> Vec<u8> {
 }
 
 /// How guests begin: a name, the protocol's version, Venus.
-pub(crate) fn greeting() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put(&mut bytes, CREATE_RENDERER, 4, &[u32::from_le_bytes(*b"fuz\0")]);
+pub(crate) fn greeting(name: &str) -> Vec<u8> {
+    // The one length that counts bytes; a NUL ends the name.
+    let mut bytes = [1 + name.len() as u32, CREATE_RENDERER].map(u32::to_le_bytes).concat();
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(0);
     put(&mut bytes, 11, 1, &[3]);
     put(&mut bytes, 17, 1, &[4]);
     bytes
+}
+
+/// One batch of commands, whose fence nobody waits for.
+pub(crate) fn put_submission(bytes: &mut Vec<u8>, commands: &[u8]) {
+    let words = (commands.len() / 4) as u32;
+    put(bytes, SUBMIT, 7 + words, &[1, 0, 7, words, 0, 0, 0]);
+    bytes.extend_from_slice(commands);
+}
+
+/// Device memory that the guest wants to map.
+pub(crate) fn put_blob(bytes: &mut Vec<u8>, memory: u64, size: u64) {
+    let halves = |wide: u64| [wide as u32, (wide >> 32) as u32];
+    put(bytes, BLOB, 6, &[&[2, 1], &halves(size)[..], &halves(memory)].concat());
 }
 
 /// Header and payload.

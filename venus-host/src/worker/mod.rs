@@ -19,6 +19,7 @@
 //! | [`patience`] | how long a monitor waits, all in all |
 //! | [`fences`] | fences that have not retired |
 //! | [`held`] | what a context holds of memory, as its monitor counts it |
+//! | `fuzzing` | what a worker in its guest's hands could say, for a fuzz target |
 //! | [`check`] | whether a blob from a worker is what the worker says |
 //!
 //! # Who believes whom
@@ -36,6 +37,8 @@ mod child;
 mod entry;
 mod fences;
 mod frame;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub mod fuzzing;
 mod held;
 mod inbox;
 mod launch;

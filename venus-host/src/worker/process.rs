@@ -256,24 +256,12 @@ impl Carrier {
                 Heard::Nothing => {}
                 Heard::Bytes => {
                     while let Some((payload, fd)) = reader.next()? {
-                        self.take(&payload, fd)?;
+                        let asked = *self.link.asked.lock();
+                        take(&self.inbox, asked, self.link.maps_opaque, &payload, fd)?;
                     }
                 }
             }
         }
-    }
-
-    fn take(&self, payload: &[u8], fd: Option<OwnedFd>) -> Result<(), Malformed> {
-        // The system drops a descriptor where this process may have no more, and sends on the words that it came with.
-        if fd.is_none() && Event::is_blob(payload) {
-            let refused = HostError::io("cannot take the descriptor of a blob", Errno::MFILE);
-            return self.inbox.take(Event::Blob(Err(refused)));
-        }
-        let event = match Event::decode(payload, fd)? {
-            Event::Blob(Ok(blob)) => Event::Blob(check::check(blob, *self.link.asked.lock(), self.link.maps_opaque)),
-            other => other,
-        };
-        self.inbox.take(event)
     }
 
     /// Waits for the end of the worker; one that does not end in time is killed. None if that was so, or if somebody else in
@@ -285,4 +273,24 @@ impl Carrier {
         }
         ended.ok().flatten()
     }
+}
+
+/// Takes in what a worker has said of which a blob of `asked` bytes was asked for last.
+pub(super) fn take(
+    inbox: &Inbox,
+    asked: u64,
+    maps_opaque: bool,
+    payload: &[u8],
+    fd: Option<OwnedFd>,
+) -> Result<(), Malformed> {
+    // The system drops a descriptor where this process may have no more, and sends on the words that it came with.
+    if fd.is_none() && Event::is_blob(payload) {
+        let refused = HostError::io("cannot take the descriptor of a blob", Errno::MFILE);
+        return inbox.take(Event::Blob(Err(refused)));
+    }
+    let event = match Event::decode(payload, fd)? {
+        Event::Blob(Ok(blob)) => Event::Blob(check::check(blob, asked, maps_opaque)),
+        other => other,
+    };
+    inbox.take(event)
 }
