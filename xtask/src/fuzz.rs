@@ -4,6 +4,7 @@
 //! a crate, the sanitizer with a nightly compiler. So nothing has to be installed but that compiler. `docs/robustness.md`
 //! tells what the targets do, and what came of them.
 
+mod driver;
 mod report;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -24,8 +25,10 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address --cfg fuzzing";
 /// Leaks are not looked for: threads of the host may be on their way out, and the noting driver keeps what it is told.
-/// Whether the host loses anything, its test `leaks` counts.
-const ASAN_OPTIONS: &str = "detect_leaks=0";
+/// Whether the host loses anything, its test `leaks` counts. Nobody has a reason to ask for more memory at a time than this:
+/// libFuzzer looks at what is used, and memory that is asked for and not touched is not. What is freed is kept from being used
+/// again for a while, but not so long that all that an input allocates has to come from the system.
+const ASAN_OPTIONS: &str = "detect_leaks=0:max_allocation_size_mb=2048:quarantine_size_mb=16";
 /// Longest that building may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// Longest that one target takes beyond its time, to begin and to end.
@@ -42,12 +45,22 @@ pub(crate) struct Args {
     /// Run one input instead, for example one that was found.
     #[arg(long, value_name = "FILE", conflicts_with = "minutes")]
     input: Option<PathBuf>,
+    /// Fuzz this machine's Vulkan driver in worker processes instead: what real guests did, changed here and there; needs
+    /// no nightly compiler.
+    #[arg(long, conflicts_with_all = ["input", "targets"])]
+    driver: bool,
+    /// What is changed with --driver follows from this number.
+    #[arg(long, default_value_t = 1, requires = "driver")]
+    seed: u64,
     /// Which targets; all of them if none is named.
     targets: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.minutes.is_finite() && args.minutes >= 0.0, "some minutes");
+    if args.driver {
+        return driver::run(args.minutes, args.seed);
+    }
     let targets = chosen(&args.targets)?;
     if let Some(lack) = lack() {
         eprintln!("nothing is fuzzed: {lack}");
@@ -148,6 +161,8 @@ fn fuzz(programs: &Path, target: &str, share: Duration) -> Result<Report> {
         .arg(format!("-max_total_time={}", share.as_secs().max(1)))
         .arg(format!("-artifact_prefix={}/", found.display()))
         .args(["-detect_leaks=0", "-print_final_stats=1", "-print_funcs=0", "-rss_limit_mb=4096", "-timeout=20"])
+        // To weigh inputs by how seldom their edges are costs a third of the time where an input takes tens of thousands.
+        .arg("-entropic=0")
         .args([&corpus, &seeds])
         .env("ASAN_OPTIONS", ASAN_OPTIONS)
         .current_dir(workspace());
