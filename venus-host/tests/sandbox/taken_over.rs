@@ -260,12 +260,13 @@ fn take_over_at(
         })
     };
     let mut host = Host::new(HostOptions::new(config(&mock)).isolation(Isolation::Process(launch))).unwrap();
-    host.create_context(CONTEXT, ContextOptions::new("test")).unwrap();
-    host.submit(CONTEXT, &bytes(&command::seek_reply_stream(0))).unwrap();
+    // A worker that will not serve may have ended before it is asked to.
+    let begun = host.create_context(CONTEXT, ContextOptions::new("test"));
+    let sent = begun.and_then(|()| host.submit(CONTEXT, &bytes(&command::seek_reply_stream(0))));
     // There is no stream to seek in, so the context ends with that.
     let _lost = host.create_fence(CONTEXT, 0, FENCE);
     let until = Instant::now() + PATIENCE;
-    while host.take_retired().is_empty() {
+    while sent.is_ok() && host.take_retired().is_empty() {
         assert!(Instant::now() < until, "{}", fs::read_to_string(&said).unwrap());
         thread::sleep(Duration::from_millis(1));
     }
