@@ -114,6 +114,8 @@ struct Guest<'m, 'd> {
     next_id: u64,
     next_resource: u32,
     next_queue: u32,
+    /// How many words of code the current request has.
+    words: usize,
     /// Objects of each type.
     live: BTreeMap<i32, Vec<u64>>,
     /// The requests that were chosen, without what was made for them.
@@ -141,6 +143,7 @@ impl<'m, 'd> Guest<'m, 'd> {
             next_id: 100,
             next_resource: REPLIES + 1,
             next_queue: 0,
+            words: 0,
             live: BTreeMap::new(),
             sent: Vec::new(),
             gone: Vec::new(),
@@ -213,6 +216,7 @@ impl<'m, 'd> Guest<'m, 'd> {
     fn request(&mut self, row: &'static CommandRow) -> Vec<u8> {
         // A reply to this one would go where nobody looks.
         let wants_reply = row.command != CommandType::SET_REPLY_COMMAND_STREAM_MESA;
+        self.words = 0;
         generate::request(row, wants_reply.into(), &mut Content { guest: self, number: 0 })
     }
 
@@ -390,6 +394,10 @@ impl content::Guest for Guest<'_, '_> {
 
     fn queues(&mut self) -> &mut u32 {
         &mut self.next_queue
+    }
+
+    fn words(&mut self) -> &mut usize {
+        &mut self.words
     }
 }
 

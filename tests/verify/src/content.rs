@@ -28,6 +28,9 @@ pub trait Guest {
 
     /// How many queues were asked for. Each is asked for once.
     fn queues(&mut self) -> &mut u32;
+
+    /// How many words of code the current request has.
+    fn words(&mut self) -> &mut usize;
 }
 
 /// A value for a member.
@@ -35,6 +38,8 @@ pub trait Guest {
 enum Value {
     /// This number.
     Number(u64),
+    /// One of these after the other, from the first again.
+    Words(&'static [u32]),
     /// The id of a live object, in a member that is no handle to the protocol.
     Object(vk::ObjectType),
     /// A resource that an allocation was turned into.
@@ -51,7 +56,7 @@ enum Value {
     RingIdx,
 }
 
-use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem};
+use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Words};
 
 /// Values by command or structure, and member.
 const VALUES: &[(&str, &str, Value)] = &[
@@ -92,6 +97,32 @@ const VALUES: &[(&str, &str, Value)] = &[
     // The host sends arrays without gaps.
     ("vkCmdDrawMultiEXT", "stride", Number(8)),
     ("vkCmdDrawMultiIndexedEXT", "stride", Number(12)),
+    // What drivers index by.
+    ("VkCommandPoolCreateInfo", "queueFamilyIndex", Number(0)),
+    ("VkAttachmentReference", "attachment", Number(0)),
+    ("VkAttachmentReference2", "attachment", Number(0)),
+    ("VkSubpassDescription", "pPreserveAttachments", Number(0)),
+    ("VkSubpassDescription2", "pPreserveAttachments", Number(0)),
+    ("VkSubpassDependency", "srcSubpass", Number(0)),
+    ("VkSubpassDependency", "dstSubpass", Number(0)),
+    ("VkSubpassDependency2", "srcSubpass", Number(0)),
+    ("VkSubpassDependency2", "dstSubpass", Number(0)),
+    ("VkInputAttachmentAspectReference", "subpass", Number(0)),
+    ("VkInputAttachmentAspectReference", "inputAttachmentIndex", Number(0)),
+    ("VkImageCreateInfo", "mipLevels", Number(1)),
+    ("VkPipelineShaderStageCreateInfo", "stage", Number(1)),
+    ("VkVertexInputBindingDescription", "binding", Number(3)),
+    ("VkVertexInputAttributeDescription", "location", Number(4)),
+    ("VkVertexInputAttributeDescription", "binding", Number(5)),
+    ("VkPushConstantRange", "offset", Number(16)),
+    ("VkPushConstantRange", "size", Number(8)),
+    ("VkRayTracingShaderGroupCreateInfoKHR", "type", Number(2)),
+    ("VkRayTracingShaderGroupCreateInfoKHR", "closestHitShader", Number(0)),
+    ("VkRayTracingShaderGroupCreateInfoKHR", "anyHitShader", Number(0)),
+    ("VkRayTracingShaderGroupCreateInfoKHR", "intersectionShader", Number(0)),
+    // A module without instructions.
+    ("VkShaderModuleCreateInfo", "codeSize", Number(20)),
+    ("VkShaderModuleCreateInfo", "pCode", Words(&[0x0723_0203, 0x1_0000, 0, 8, 0])),
     // Rings and streams. A ring: head, tail, status, buffer, and a word to spare.
     ("VkCommandStreamDescriptionMESA", "resourceId", Shmem),
     ("VkCommandStreamDescriptionMESA", "offset", Number(0)),
@@ -139,6 +170,11 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
         LazyLock::new(|| VALUES.iter().map(|(owner, member, value)| ((*owner, *member), *value)).collect());
     Some(match *BY_NAME.get(&(owner, member))? {
         Number(number) => number,
+        Words(words) => {
+            let nth = guest.words();
+            *nth += 1;
+            words[(*nth - 1) % words.len()].into()
+        }
         Object(kind) => guest.object(kind),
         MemoryResource => guest.memory_resource().into(),
         Shmem => guest.shmem().into(),

@@ -141,7 +141,10 @@ impl Device {
     /// The same, for an image that a command describes without making it.
     pub(crate) fn check_described_image(&self, info: *const vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
         // SAFETY: null or made by the decoder, by this room's contract.
-        unsafe { info.as_ref() }.map_or(Ok(()), |info| self.check_image_made_again(info))
+        unsafe { info.as_ref() }.map_or(Ok(()), |info| {
+            super::bounds::check_image(info)?;
+            self.check_image_made_again(info)
+        })
     }
 
     /// There is a place for a border colour of this number, which `member` names.

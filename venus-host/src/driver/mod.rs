@@ -18,6 +18,8 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
+//! | `bounds` | numbers that drivers index their own tables by |
+//! | `spirv` | the structure of shader code |
 //! | `submits` | submissions without the command buffers that must not be executed |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
@@ -39,6 +41,7 @@
 
 #![allow(unsafe_code, reason = "the room that calls Vulkan")]
 
+pub(crate) mod bounds;
 pub(crate) mod chain;
 mod descriptor_heap;
 pub(crate) mod destroy;
@@ -59,6 +62,7 @@ mod profile;
 mod queue_request;
 pub(crate) mod sanitize;
 pub mod sparse;
+mod spirv;
 pub(crate) mod submits;
 pub mod survey;
 pub(crate) mod sync;

@@ -50,25 +50,31 @@ fn equal_each(member: &'static str, said: impl Iterator<Item = u32>, wanted: u32
     said.try_for_each(|said| equal(member, said, wanted))
 }
 
-/// Shader code is words.
+/// Shader code is words, and has the structure of a module.
 pub(crate) fn check_code(info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Refusal> {
-    check_code_of("pCreateInfo->codeSize", info)
+    check_code_of(["pCreateInfo->codeSize", "pCreateInfo->pCode"], info)
 }
 
-/// As [`check_code`], for code that stands elsewhere.
-fn check_code_of(member: &'static str, info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Refusal> {
-    if info.code_size.is_multiple_of(4) {
-        return Ok(());
+/// As [`check_code`], for code whose size and content stand elsewhere.
+fn check_code_of([size, code]: [&'static str; 2], info: &vk::ShaderModuleCreateInfo<'_>) -> Result<(), Refusal> {
+    if !info.code_size.is_multiple_of(4) {
+        return Err(refusal(size, format!("{} bytes are not a whole number of words", info.code_size)));
     }
-    let reason = format!("{} bytes are not a whole number of words", info.code_size);
-    Err(refusal(member, reason))
+    let words = u32::try_from(info.code_size / 4).map_err(|_| refusal(size, "is too large for a module".to_owned()))?;
+    // SAFETY: the decoder made as many words as the size says, or left the pointer null, and they live as long as `info`.
+    let words = unsafe { slice(info.p_code, words) };
+    super::spirv::check(words).map_err(|reason| Refusal { member: code, reason, advice: APPLICATION })
 }
 
 /// Shader code that a stage brings along, and the places of its specialization constants.
 fn check_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Refusal> {
     for stage in stages {
         for code in chain::find_all::<vk::ShaderModuleCreateInfo<'_>>(stage) {
-            check_code_of("pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize", code)?;
+            const MEMBERS: [&str; 2] = [
+                "pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.codeSize",
+                "pCreateInfos[].pStages[].pNext<VkShaderModuleCreateInfo>.pCode",
+            ];
+            check_code_of(MEMBERS, code)?;
         }
         for mappings in chain::find_all::<venus::ShaderDescriptorSetAndBindingMappingInfoEXT<'_>>(stage) {
             // SAFETY: count and pointer belong together and live as long as the stage: the decoder made them.

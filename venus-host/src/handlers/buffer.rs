@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::NewHandles};
 
-use super::{create, destroy, forward};
+use super::{destroy, forward};
 use crate::{
     driver::{chain, external::BufferChain},
     endpoint::Endpoint,
@@ -10,10 +10,6 @@ use crate::{
 };
 
 impl BufferCommands for Endpoint {
-    create! {
-        create_buffer_view(CreateBufferViewArgs<'_>).p_view;
-    }
-
     destroy! {
         destroy_buffer(DestroyBufferArgs).buffer;
         destroy_buffer_view(DestroyBufferViewArgs).buffer_view;
@@ -27,6 +23,15 @@ impl BufferCommands for Endpoint {
         get_device_buffer_memory_requirements(GetDeviceBufferMemoryRequirementsArgs<'_>);
         get_buffer_device_address(GetBufferDeviceAddressArgs<'_>);
         get_buffer_opaque_capture_address(GetBufferOpaqueCaptureAddressArgs<'_>);
+    }
+
+    /// A view of nothing is none.
+    fn create_buffer_view(&mut self, args: &mut CreateBufferViewArgs<'_>) -> Result<vk::Result, Interrupt> {
+        if args.p_create_info.range == 0 {
+            return Err(self.invalid("pCreateInfo->range", "is 0"));
+        }
+        let result = self.forward(args)?;
+        self.adopt(args.device.id, result, &args.p_view)
     }
 
     /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory. One without bytes

@@ -28,7 +28,11 @@ impl CommandPoolCommands for Endpoint {
         Ok(result)
     }
 
+    /// It is for a queue family that there is, and remembers what is allocated from it.
     fn create_command_pool(&mut self, args: &mut CreateCommandPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        let family = device.check_family("pCreateInfo->queueFamilyIndex", args.p_create_info.queue_family_index);
+        family.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         let result = self.adopt_pool(args.device.id, result, &args.p_command_pool)?;
         self.restrict_pool(args, result)?;

@@ -6,7 +6,7 @@ use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
 use super::{command_pool::is_work, create, destroy, with_room};
 use crate::{
-    driver::{self, sanitize},
+    driver::{self, Refusal, bounds, sanitize},
     endpoint::Endpoint,
     error::Interrupt,
 };
@@ -22,20 +22,22 @@ impl DescriptorCommands for Endpoint {
         destroy_descriptor_update_template(DestroyDescriptorUpdateTemplateArgs).descriptor_update_template;
     }
 
+    /// Drivers make a table up to the highest binding, and believe lengths that are said twice.
     fn create_descriptor_set_layout(
         &mut self,
         args: &mut CreateDescriptorSetLayoutArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        check_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_set_layout)
     }
 
+    /// A layout that is only described is as one that is made.
     fn get_descriptor_set_layout_support(
         &mut self,
         args: &mut GetDescriptorSetLayoutSupportArgs<'_>,
     ) -> Result<(), Interrupt> {
-        sanitize::check_set_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        check_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 
@@ -102,4 +104,9 @@ impl DescriptorCommands for Endpoint {
         }
         Ok(vk::Result::SUCCESS)
     }
+}
+
+/// Lengths that are said twice, and numbers of bindings.
+fn check_layout(info: &vk::DescriptorSetLayoutCreateInfo<'_>) -> Result<(), Refusal> {
+    sanitize::check_set_layout(info).and_then(|()| bounds::check_set_layout(info))
 }

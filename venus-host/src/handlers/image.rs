@@ -4,7 +4,7 @@ use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
 use super::{create, destroy, forward};
 use crate::{
-    driver::{chain, external::ImageChain},
+    driver::{bounds, chain, external::ImageChain},
     endpoint::Endpoint,
     error::Interrupt,
 };
@@ -31,10 +31,13 @@ impl ImageCommands for Endpoint {
         transition_image_layout(TransitionImageLayoutArgs<'_>);
     }
 
-    /// An image for external memory is an ordinary one where the host cannot pass that kind of memory.
+    /// An image for external memory is an ordinary one where the host cannot pass that kind of memory. One without texels is
+    /// none.
     fn create_image(&mut self, args: &mut CreateImageArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
-        device.check_image_made_again(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let checked = bounds::check_image(args.p_create_info);
+        let checked = checked.and_then(|()| device.check_image_made_again(args.p_create_info));
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {

@@ -10,9 +10,9 @@ use venus_protocol::{
     wire::{Command, NewHandles},
 };
 
-use super::{REFUSED, create, destroy, forward, with_room};
+use super::{REFUSED, destroy, forward, with_room};
 use crate::{
-    driver::sanitize,
+    driver::{bounds, sanitize},
     endpoint::{Endpoint, Shortfall},
     error::Interrupt,
     object::{Cause, Uses},
@@ -36,10 +36,6 @@ macro_rules! group_handles {
 }
 
 impl PipelineCommands for Endpoint {
-    create! {
-        create_pipeline_layout(CreatePipelineLayoutArgs<'_>).p_pipeline_layout;
-    }
-
     destroy! {
         destroy_pipeline(DestroyPipelineArgs).pipeline;
         destroy_pipeline_cache(DestroyPipelineCacheArgs).pipeline_cache;
@@ -49,6 +45,14 @@ impl PipelineCommands for Endpoint {
     forward! {
         merge_pipeline_caches(MergePipelineCachesArgs<'_>);
         get_ray_tracing_shader_group_stack_size_khr(GetRayTracingShaderGroupStackSizeKHRArgs);
+    }
+
+    /// Drivers keep sets and push constants in tables of a fixed size.
+    fn create_pipeline_layout(&mut self, args: &mut CreatePipelineLayoutArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_pipeline_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let result = self.forward(args)?;
+        self.adopt(args.device.id, result, &args.p_pipeline_layout)
     }
 
     /// Data that this host's driver has not written is left out: drivers parse it.
@@ -111,13 +115,18 @@ impl PipelineCommands for Endpoint {
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        sanitize::check_graphics(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
+        let checked = sanitize::check_graphics(args.p_create_infos);
+        let device = self.device(args.device.id)?;
+        let checked = checked.and_then(|()| device.check_graphics_bounds(args.p_create_infos));
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_compute(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
+        let checked =
+            sanitize::check_compute(args.p_create_infos).and_then(|()| bounds::check_compute(args.p_create_infos));
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
@@ -130,7 +139,9 @@ impl PipelineCommands for Endpoint {
             let reason = "guest drivers defer operations themselves, so it has to be null";
             return Err(self.fatal(reason).member("deferredOperation").advice(REFUSED).into());
         }
-        sanitize::check_ray_tracing(args.p_create_infos).map_err(|refusal| self.left_out_for(refusal))?;
+        let checked = sanitize::check_ray_tracing(args.p_create_infos)
+            .and_then(|()| bounds::check_ray_tracing(args.p_create_infos));
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }

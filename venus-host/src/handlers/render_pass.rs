@@ -2,15 +2,10 @@
 
 use venus_protocol::{args::*, dispatch::RenderPassCommands, vk};
 
-use super::{create, destroy, forward};
+use super::{destroy, forward};
 use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
 
 impl RenderPassCommands for Endpoint {
-    create! {
-        create_framebuffer(CreateFramebufferArgs<'_>).p_framebuffer;
-        create_render_pass2(CreateRenderPass2Args<'_>).p_render_pass;
-    }
-
     destroy! {
         destroy_framebuffer(DestroyFramebufferArgs).framebuffer;
         destroy_render_pass(DestroyRenderPassArgs).render_pass;
@@ -21,8 +16,28 @@ impl RenderPassCommands for Endpoint {
         get_rendering_area_granularity(GetRenderingAreaGranularityArgs<'_>);
     }
 
+    /// It has pixels, and not too many.
+    fn create_framebuffer(&mut self, args: &mut CreateFramebufferArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_framebuffer(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let result = self.forward(args)?;
+        self.adopt(args.device.id, result, &args.p_framebuffer)
+    }
+
+    /// Attachments and subpasses that it names by number are its own.
     fn create_render_pass(&mut self, args: &mut CreateRenderPassArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_render_pass(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let checked = sanitize::check_render_pass(args.p_create_info);
+        let device = self.device(args.device.id)?;
+        let checked = checked.and_then(|()| device.check_render_pass(args.p_create_info));
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
+        let result = self.forward(args)?;
+        self.adopt(args.device.id, result, &args.p_render_pass)
+    }
+
+    /// Attachments and subpasses that it names by number are its own, as in the older version.
+    fn create_render_pass2(&mut self, args: &mut CreateRenderPass2Args<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        device.check_render_pass2(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
         self.adopt(args.device.id, result, &args.p_render_pass)
     }

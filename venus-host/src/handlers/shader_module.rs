@@ -1,4 +1,4 @@
-//! Shader modules. Their content is between the guest and the driver's compiler.
+//! Shader modules. What their instructions say is between the guest and the driver's compiler.
 
 use venus_protocol::{args::*, dispatch::ShaderModuleCommands, vk};
 
@@ -10,7 +10,7 @@ impl ShaderModuleCommands for Endpoint {
         destroy_shader_module(DestroyShaderModuleArgs).shader_module;
     }
 
-    /// The code is words; a size that is no multiple of four would make a driver read past its end.
+    /// The code is whole words and whole instructions; compilers step from one to the next without a look at its end.
     fn create_shader_module(&mut self, args: &mut CreateShaderModuleArgs<'_>) -> Result<vk::Result, Interrupt> {
         sanitize::check_code(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;

@@ -65,6 +65,8 @@ pub(crate) struct World<'m> {
     next: u64,
     next_resource: u32,
     next_queue: u32,
+    /// How many words of code the current request has.
+    words: usize,
     /// The ring that commands are given.
     ring: Option<u64>,
     /// The object of each type that commands are given.
@@ -135,6 +137,7 @@ impl<'m> World<'m> {
             next: 100,
             next_resource: FIRST_RESOURCE,
             next_queue: 0,
+            words: 0,
             ring: None,
             live: BTreeMap::new(),
             chosen: BTreeMap::new(),
@@ -229,6 +232,7 @@ impl<'m> World<'m> {
     pub(crate) fn request(&mut self, row: &'static CommandRow, chain: Option<(&str, &'static StructRow)>) -> Vec<u8> {
         // A reply to this one would go where nobody looks.
         let flags = if row.command == CommandType::SET_REPLY_COMMAND_STREAM_MESA { 0 } else { WANTS_REPLY };
+        self.words = 0;
         generate::request(row, flags, &mut Content { world: self, number: 0, chain })
     }
 
@@ -377,6 +381,10 @@ impl content::Guest for World<'_> {
 
     fn queues(&mut self) -> &mut u32 {
         &mut self.next_queue
+    }
+
+    fn words(&mut self) -> &mut usize {
+        &mut self.words
     }
 }
 

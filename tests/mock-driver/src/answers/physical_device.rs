@@ -60,10 +60,24 @@ pub(super) unsafe extern "system" fn enumerate_physical_device_groups(
     unsafe { list(&all, count, groups) }
 }
 
+/// What drivers have room for: the least that Vulkan asks of them, or a little more.
+fn limits(limits: &mut vk::PhysicalDeviceLimits) {
+    limits.max_memory_allocation_count = 4096;
+    limits.max_bound_descriptor_sets = 8;
+    limits.max_push_constants_size = 256;
+    limits.max_color_attachments = 8;
+    limits.max_vertex_input_bindings = 32;
+    limits.max_vertex_input_attributes = 32;
+    limits.max_viewports = 16;
+    limits.max_framebuffer_width = 16_384;
+    limits.max_framebuffer_height = 16_384;
+    limits.max_framebuffer_layers = 2048;
+}
+
 fn properties() -> vk::PhysicalDeviceProperties {
     let offers = &STATE.lock().offers;
     let mut properties = vk::PhysicalDeviceProperties { api_version: offers.version, ..Default::default() };
-    properties.limits.max_memory_allocation_count = 4096;
+    limits(&mut properties.limits);
     properties.limits.max_geometry_shader_invocations = 32;
     for (to, from) in properties.device_name.iter_mut().zip(b"mock") {
         *to = *from as c_char;
