@@ -17,6 +17,7 @@ use venus_protocol::vk;
 use venus_protocol::wire::{Command as _, Encoder, Handle};
 
 use crate::report::{median, quantile};
+use crate::rows::{Outcome, Row, Times};
 
 /// Synchronous calls in a turn.
 const CALLS: usize = 20_000;
@@ -93,8 +94,8 @@ impl Quantity {
 /// One quantity of one host.
 struct Figures {
     quantity: Quantity,
-    /// Median of each turn.
-    turns: Vec<f64>,
+    /// What each turn said.
+    turns: Vec<Times>,
     /// Every single time.
     samples: Vec<f64>,
 }
@@ -111,20 +112,30 @@ impl Measured {
         #[expect(clippy::cast_precision_loss, reason = "times here are far below 2^52 ns")]
         let times: Vec<f64> = times.iter().map(|time| time.as_nanos() as f64 / quantity.unit_ns()).collect();
         if let Some(figures) = self.figures.iter_mut().find(|figures| figures.quantity == quantity) {
-            figures.turns.push(median(times.clone()));
+            figures.turns.push(Times { p50: median(times.clone()), p99: slowest(&times) });
             figures.samples.extend(times);
         }
     }
 
     fn p50(&self, quantity: Quantity) -> Option<f64> {
-        self.figures.iter().find(|figures| figures.quantity == quantity).map(|figures| median(figures.turns.clone()))
+        let figures = self.figures.iter().find(|figures| figures.quantity == quantity)?;
+        Some(median(figures.turns.iter().map(|times| times.p50).collect()))
     }
 
     fn p99(&self, quantity: Quantity) -> Option<f64> {
         let figures = self.figures.iter().find(|figures| figures.quantity == quantity)?;
-        // A hundred samples are the least of which one per cent means something.
-        (figures.samples.len() >= 100).then(|| quantile(figures.samples.clone(), 0.99))
+        slowest(&figures.samples)
     }
+
+    fn turns(&self, quantity: Quantity) -> Vec<Times> {
+        let figures = self.figures.iter().find(|figures| figures.quantity == quantity);
+        figures.map(|figures| figures.turns.clone()).unwrap_or_default()
+    }
+}
+
+/// The time that all but one per cent do not exceed. A hundred are the least of which that means something.
+fn slowest(times: &[f64]) -> Option<f64> {
+    (times.len() >= 100).then(|| quantile(times.to_vec(), 0.99))
 }
 
 /// Measures all hosts, turn by turn.
@@ -300,5 +311,15 @@ pub(crate) fn json(all: &[Measured]) -> Value {
             "figures": figures.collect::<serde_json::Map<_, _>>(),
         })
     });
-    json!({ "hosts": hosts.collect::<Vec<_>>() })
+    json!({ "hosts": hosts.collect::<Vec<_>>(), "rows": rows(all) })
+}
+
+/// As the page has them: the first host is ours, the last one the peer.
+fn rows(all: &[Measured]) -> Vec<Value> {
+    let [ours, .., peer] = all else { return Vec::new() };
+    let row = |quantity: Quantity| {
+        let outcome = |measured: &Measured| Outcome { turns: measured.turns(quantity), failed: None };
+        Row([Outcome::default(), outcome(ours), outcome(peer)]).json(quantity.key(), quantity.title())
+    };
+    Quantity::ALL.into_iter().map(row).collect()
 }

@@ -5,9 +5,12 @@
 mod allocations;
 mod codec;
 mod hosts;
+mod idle;
 mod observing;
+mod page;
 mod programs;
 mod report;
+mod rows;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +64,39 @@ enum What {
         #[arg(long)]
         json: PathBuf,
     },
+    /// What hosts take for guests that have nothing to do.
+    Idle {
+        /// The `venus` command.
+        #[arg(long, value_name = "PATH")]
+        venus: PathBuf,
+        /// The program of the cases.
+        #[arg(long, value_name = "PATH")]
+        cases: PathBuf,
+        /// The guest root.
+        #[arg(long, value_enum, default_value = "sid")]
+        suite: Suite,
+        /// Turns.
+        #[arg(long, default_value_t = 2)]
+        rounds: u32,
+        /// Where to write the figures.
+        #[arg(long)]
+        json: PathBuf,
+    },
+    /// Write the tables of a page from figures in files, and all of them as JSON beside it.
+    Page {
+        /// The folder of the files.
+        #[arg(long, value_name = "FOLDER")]
+        figures: PathBuf,
+        /// The page.
+        #[arg(long, value_name = "FILE")]
+        page: PathBuf,
+        /// The guest root that was measured in.
+        #[arg(long, value_enum, default_value = "sid")]
+        suite: Suite,
+        /// What else the page should say of the machine; may be given several times.
+        #[arg(long, value_name = "TEXT")]
+        note: Vec<String>,
+    },
     /// What applications wait for, on Mesa's driver in a guest root: natively, and through both hosts.
     Programs {
         /// The `venus` command.
@@ -113,6 +149,10 @@ fn run(what: &What) -> Result<()> {
         What::Observing { venus, suite, rounds, json } => {
             observing::measure(venus, roots::ensure(*suite)?.guest(), *rounds, json)
         }
+        What::Idle { venus, cases, suite, rounds, json } => {
+            idle::measure(venus, cases, roots::ensure(*suite)?.guest(), *rounds, json)
+        }
+        What::Page { figures, page, suite, note } => page::write(figures, page, roots::ensure(*suite)?.guest(), note),
         What::Programs { venus, cases, against, only, suite, rounds, json } => {
             let choice = programs::Choice { venus, cases, against: against.as_deref(), only };
             choice.check()?;

@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 use testbed::cases::Cases;
 use testbed::progress::Step;
 use testbed::resident::Resident;
-use testbed::sandbox::{Guest, Vulkan};
+use testbed::sandbox::{Guest, GuestRun, Screen, Vulkan};
 
-use crate::report::{median, quantile};
+use crate::rows::{Row, Times, Way};
 
 /// Longest that one program may take. Some never end: virglrenderer's worker dies of mapped memory on hosts without a
 /// render node, and Mesa's driver waits for it.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// What is measured: the case's name, what it is called in the table, its unit in nanoseconds.
-const ROWS: [(&str, &str, f64); 13] = [
+/// What is measured: the case's name, what it is called in the table, its unit in nanoseconds. Those that begin with
+/// [`VKMARK`] are scenes of vkmark's.
+const ROWS: [(&str, &str, f64); 15] = [
     ("time-start", "vkCreateInstance to queue, ms", 1e6),
     ("time-call", "synchronous call (vkGetDescriptorSetLayoutSupport), us", 1e3),
     ("time-record", "200 000 vkCmdSetLineWidth recorded + submit + wait, ns each", 1.0),
@@ -35,65 +36,14 @@ const ROWS: [(&str, &str, f64); 13] = [
     ("time-pipeline", "compute pipeline made and used, us", 1e3),
     ("time-1000-draws", "frame of 1 000 draws with constants, ns a draw", 1.0),
     ("time-10000-draws", "frame of 10 000 draws with constants, ns a draw", 1.0),
+    ("vkmark-cube", "vkmark's scene cube, us a frame", 1e3),
+    ("vkmark-clear", "vkmark's scene clear, us a frame", 1e3),
 ];
 
-/// The ways to the driver, in the order of the table's columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Native,
-    Ours,
-    Peer,
-}
-
-impl Way {
-    const ALL: [Self; 3] = [Self::Native, Self::Ours, Self::Peer];
-}
-
-/// What one run of one program said, in its row's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Times {
-    p50: f64,
-    p99: f64,
-}
-
-/// What became of one row on one way: its turns, or why there are none.
-#[derive(Debug, Default)]
-struct Outcome {
-    turns: Vec<Times>,
-    failed: Option<String>,
-}
-
-impl Outcome {
-    /// The median of the turns, of what `figure` takes.
-    fn median(&self, figure: impl Fn(&Times) -> f64) -> Option<f64> {
-        (!self.turns.is_empty()).then(|| median(self.turns.iter().map(figure).collect()))
-    }
-
-    fn p50(&self) -> Option<f64> {
-        self.median(|times| times.p50)
-    }
-
-    fn p99(&self) -> Option<f64> {
-        self.median(|times| times.p99)
-    }
-}
-
-/// One row, in the order of [`Way::ALL`].
-#[derive(Debug, Default)]
-struct Row([Outcome; 3]);
-
-impl Row {
-    fn of(&self, way: Way) -> &Outcome {
-        &self.0[way as usize]
-    }
-
-    /// Ratio of ours to another way, turn by turn: the median, and the least and the greatest.
-    fn ratio(&self, to: Way) -> Option<[f64; 3]> {
-        let pairs = self.of(Way::Ours).turns.iter().zip(&self.of(to).turns);
-        let ratios: Vec<f64> = pairs.map(|(ours, other)| ours.p50 / other.p50).collect();
-        (!ratios.is_empty()).then(|| [0.5, 0.0, 1.0].map(|share| quantile(ratios.clone(), share)))
-    }
-}
+/// What the rows of vkmark's scenes begin with.
+const VKMARK: &str = "vkmark-";
+/// How long vkmark draws a scene, in seconds.
+const SCENE_SECONDS: &str = "1.5";
 
 /// Where programs run, and what they run on.
 struct Ways<'a> {
@@ -110,10 +60,29 @@ impl Ways<'_> {
             Way::Ours => Vulkan::Venus(ours),
             Way::Peer => Vulkan::Venus(peer),
         };
-        let finished = self.cases.command(self.guest, vulkan, &[case])?.limit(LIMIT).output()?;
+        let Some(scene) = case.strip_prefix(VKMARK) else {
+            let finished = self.cases.command(self.guest, vulkan, &[case])?.limit(LIMIT).output()?;
+            let said = finished.expect_success(case)?.stdout;
+            return parse(&said, unit).with_context(|| format!("{case} said {said:?}"));
+        };
+        let finished = vkmark(self.guest.command("vkmark", vulkan), scene).limit(LIMIT).output()?;
         let said = finished.expect_success(case)?.stdout;
-        parse(&said, unit).with_context(|| format!("{case} said {said:?}"))
+        Ok(Times::from(frame_ns(&said, scene).with_context(|| format!("vkmark said {said:?}"))? / unit))
     }
+}
+
+/// One scene, drawn as fast as it can be.
+fn vkmark<'a>(run: GuestRun<'a>, scene: &str) -> GuestRun<'a> {
+    let scene = format!("{scene}:duration={SCENE_SECONDS}");
+    let run = run.args(["--winsys", "xcb", "-p", "immediate", "-s", "400x300", "-b", &scene]);
+    run.screen(Screen::VKCUBE)
+}
+
+/// Nanoseconds a frame, from `[cube] duration=1.5: FPS: 4380 FrameTime: 0.228 ms`.
+fn frame_ns(said: &str, scene: &str) -> Option<f64> {
+    let line = said.lines().find(|line| line.starts_with(&format!("[{scene}]")))?;
+    let frames: f64 = line.split_once("FPS: ")?.1.split_whitespace().next()?.parse().ok()?;
+    (frames > 0.0).then(|| 1e9 / frames)
 }
 
 /// Takes `OK p50 1.0 ns, p99 2.0 ns, 3 times` apart.
@@ -122,7 +91,7 @@ fn parse(said: &str, unit: f64) -> Result<Times> {
     let ["OK", "p50", p50, "ns,", "p99", p99, "ns,", ..] = words.as_slice() else {
         bail!("that is no timing");
     };
-    Ok(Times { p50: p50.parse::<f64>()? / unit, p99: p99.parse::<f64>()? / unit })
+    Ok(Times { p50: p50.parse::<f64>()? / unit, p99: Some(p99.parse::<f64>()? / unit) })
 }
 
 /// What to measure.
@@ -186,13 +155,16 @@ pub(crate) fn measure(choice: &Choice<'_>, guest: &Guest, rounds: u32, json: &Pa
 /// One row, one turn. What has failed once is not tried again.
 fn turn(ways: &Ways<'_>, order: [Way; 3], case: &str, unit: f64, row: &mut Row) {
     for way in order {
-        let outcome = &mut row.0[way as usize];
+        let outcome = row.of_mut(way);
         if outcome.failed.is_some() {
             continue;
         }
         match ways.run(way, case, unit) {
             Ok(times) => outcome.turns.push(times),
-            Err(error) => *outcome = Outcome { failed: Some(format!("{error:#}")), ..Outcome::default() },
+            Err(error) => {
+                outcome.turns.clear();
+                outcome.failed = Some(format!("{error:#}"));
+            }
         }
     }
 }
@@ -229,8 +201,12 @@ fn table(choice: &Choice<'_>, rows: &[Row], root: &str, mesa: &str) -> String {
         let _ = write!(out, "{title:<62}");
         for way in Way::ALL {
             let outcome = row.of(way);
-            let cell = outcome.p50().zip(outcome.p99()).map(|(p50, p99)| format!("{p50:.2} ({p99:.2})"));
-            let _ = write!(out, "{:>20}", cell.unwrap_or_else(|| "-".to_owned()));
+            let cell = match (outcome.p50(), outcome.p99()) {
+                (Some(p50), Some(p99)) => format!("{p50:.2} ({p99:.2})"),
+                (Some(p50), None) => format!("{p50:.2}"),
+                (None, _) => "-".to_owned(),
+            };
+            let _ = write!(out, "{cell:>20}");
         }
         for to in [Way::Native, Way::Peer] {
             let cell = row.ratio(to).map(|[middle, least, most]| format!("{middle:.2} ({least:.2}-{most:.2})"));
@@ -243,14 +219,8 @@ fn table(choice: &Choice<'_>, rows: &[Row], root: &str, mesa: &str) -> String {
 
 /// For programs.
 fn to_json(choice: &Choice<'_>, rows: &[Row], guest: &Guest) -> Value {
-    let rows = ROWS.iter().zip(rows).map(|((case, title, _), row)| {
-        let figures = |way| json!({ "p50": row.of(way).p50(), "p99": row.of(way).p99() });
-        json!({
-            "case": case, "what": title,
-            "native": figures(Way::Native), "ours": figures(Way::Ours), "peer": figures(Way::Peer),
-            "ours_to_native": row.ratio(Way::Native), "ours_to_peer": row.ratio(Way::Peer),
-        })
-    });
+    let rows = ROWS.iter().zip(rows).filter(|((case, ..), _)| choice.has(case));
+    let rows = rows.map(|((case, title, _), row)| row.json(case, title));
     let (venus, against) = (choice.venus, choice.against);
     let rows: Vec<Value> = rows.collect();
     json!({ "guest": guest.name(), "mesa": guest.mesa_version(), "venus": venus, "against": against, "rows": rows })
@@ -263,7 +233,7 @@ mod tests {
     #[test]
     fn a_programs_times_are_read_in_the_rows_unit() {
         let times = parse("OK p50 1500.0 ns, p99 3000.0 ns, 10 times\n", 1e3).unwrap();
-        assert_eq!(times, Times { p50: 1.5, p99: 3.0 });
+        assert_eq!(times, Times { p50: 1.5, p99: Some(3.0) });
         assert!(parse("SKIP no such device", 1.0).is_err());
         assert!(parse("OK p50 x ns, p99 3000.0 ns, 10 times\n", 1.0).is_err());
     }
@@ -292,12 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_of_the_same_turn() {
-        let times = |p50| Times { p50, p99: p50 };
-        let turns = [vec![times(1.0), times(10.0), times(1.0)], vec![times(2.0), times(10.0), times(4.0)], Vec::new()];
-        let row = Row(turns.map(|turns| Outcome { turns, failed: None }));
-        assert_eq!(row.ratio(Way::Native), Some([2.0, 1.0, 4.0]));
-        assert_eq!(row.ratio(Way::Peer), None);
-        assert_eq!(row.of(Way::Peer).p50(), None);
+    fn frames_are_read() {
+        let said = "[clear] duration=1.5: FPS: 0\n[cube] duration=1.5: FPS: 4000 FrameTime: 0.250 ms\n";
+        assert_eq!(frame_ns(said, "cube"), Some(250_000.0));
+        assert_eq!((frame_ns(said, "clear"), frame_ns(said, "desktop")), (None, None));
     }
 }

@@ -3,7 +3,7 @@
 //! There they have the very driver that a native run in the same root has, which makes times comparable; and there
 //! virglrenderer is installed in the version of that suite, so the same guest can be measured against both.
 
-use crate::process::tail;
+use crate::process::{descendants, tail};
 use crate::sandbox::{Guest, GuestRunning, Vulkan};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -84,6 +84,11 @@ impl Resident {
     /// The socket's path on this machine.
     pub fn socket(&self) -> PathBuf {
         self.running.shared().join(SOCKET)
+    }
+
+    /// Process ids of the server and of all that it has started, as this machine counts them.
+    pub fn processes(&self) -> Vec<u32> {
+        descendants(self.running.id())
     }
 
     /// The end of what our host has logged so far; empty for virglrenderer.

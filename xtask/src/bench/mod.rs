@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the codec costs per command, our host beside virglrenderer's, what applications wait for,
 //! and what it costs to be recorded or traced.
 //!
-//! `guard` is of another kind: a check, see [`guard`].
+//! `--write` writes it all down in `docs/benchmarks.md`. `guard` is of another kind: a check, see [`guard`].
 //!
 //! All of it is measured by `venus-bench` of `tests/bench`; here it gets what it needs: the `venus` command, and for the
 //! second both hosts at once in one guest root, on the same driver.
@@ -19,6 +19,8 @@ use testbed::workspace;
 
 /// Where the figures go, in the workspace.
 const FOLDER: &str = "target/bench";
+/// The page that has tables of them.
+const PAGE: &str = "docs/benchmarks.md";
 
 /// Measure the codec and the hosts.
 #[derive(Debug, clap::Args)]
@@ -38,6 +40,9 @@ pub(crate) struct Args {
     /// With `guard`: accept what is counted now.
     #[arg(long)]
     record: bool,
+    /// Measure all that `docs/benchmarks.md` has tables of, and write them there and to the JSON beside it.
+    #[arg(long, conflicts_with_all = ["what", "no_guests", "record"])]
+    write: bool,
     /// A `venus` command to use instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     host: Option<PathBuf>,
@@ -51,6 +56,8 @@ enum What {
     Hosts,
     /// What applications wait for: natively, through our host, through virglrenderer.
     Programs,
+    /// What hosts take for guests that have nothing to do: memory, and wake-ups.
+    Idle,
     /// vkcube recorded and traced, beside vkcube alone.
     Observing,
     /// Not a measurement: whether hot work takes more instructions than are recorded. Ends with status 77 where that cannot
@@ -66,14 +73,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let wanted = |what| args.what.is_none_or(|only| only == what);
-    let bench = build(&["--release", "--package", "bench", "--bin", "venus-bench"])?;
-    if wanted(What::Observing) && !args.no_guests {
-        let mut command = Command::new(&bench);
-        command.arg("observing").arg("--json").arg(folder.join("observing.json")).arg("--venus").arg(host(args)?);
-        run_bench(command.args(["--suite", args.suite.name(), "--rounds", &args.rounds.to_string()]))?;
+    let programs = Programs::build(args)?;
+    // Before it is ours.
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    // The page leaves that to the README.
+    if wanted(What::Observing) && !args.no_guests && !args.write {
+        run_bench(programs.command("observing", args).arg("--json").arg(folder.join("observing.json")))?;
     }
     if wanted(What::Codec) {
-        let mut command = Command::new(&bench);
+        let mut command = Command::new(&programs.bench);
         command.arg("codec").arg("--json").arg(folder.join("codec.json"));
         match guard::ensure_valgrind() {
             Ok(()) => {
@@ -84,31 +92,86 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_bench(&mut command)?;
     }
     if wanted(What::Hosts) {
-        measure_hosts(args, &bench, &folder.join("hosts.json"))?;
+        measure_hosts(args, &programs, &folder.join("hosts.json"))?;
     }
     if wanted(What::Programs) && !args.no_guests {
-        let cases = build(&["--release", "--package", "venus-cases"])?;
-        let mut command = Command::new(&bench);
-        command.arg("programs").arg("--json").arg(folder.join("programs.json")).arg("--venus").arg(host(args)?);
-        command.arg("--cases").arg(cases).args(["--suite", args.suite.name()]);
-        run_bench(command.args(["--rounds", &args.rounds.to_string()]))?;
+        let mut command = programs.command("programs", args);
+        command.arg("--json").arg(folder.join("programs.json"));
+        run_bench(command.arg("--cases").arg(&programs.cases))?;
+    }
+    if wanted(What::Idle) && !args.no_guests {
+        let mut command = programs.command("idle", args);
+        command.arg("--json").arg(folder.join("idle.json"));
+        run_bench(command.arg("--cases").arg(&programs.cases))?;
+    }
+    if args.write {
+        write_page(args, &programs, &folder, &load)?;
     }
     eprintln!("the figures are in {}", folder.display());
     Ok(())
 }
 
-fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
-    let host = host(args)?;
-    let mut command = Command::new(bench);
+/// What is run. All of it is built before anything is measured.
+struct Programs {
+    bench: PathBuf,
+    /// The `venus` command to measure.
+    host: PathBuf,
+    cases: PathBuf,
+}
+
+impl Programs {
+    fn build(args: &Args) -> Result<Self> {
+        Ok(Self {
+            bench: build(&["--release", "--package", "bench", "--bin", "venus-bench"])?,
+            host: match &args.host {
+                Some(host) => host.clone(),
+                None => build(&["--release", "--package", "venus-command", "--bin", "venus"])?,
+            },
+            cases: build(&["--release", "--package", "venus-cases"])?,
+        })
+    }
+
+    /// A measurement of our host in a guest root.
+    fn command(&self, what: &str, args: &Args) -> Command {
+        // What is watched for seconds at a time does not change from turn to turn.
+        let rounds = if what == "idle" { args.rounds.div_ceil(4) } else { args.rounds };
+        let mut command = Command::new(&self.bench);
+        command.arg(what).arg("--venus").arg(&self.host);
+        command.args(["--suite", args.suite.name(), "--rounds", &rounds.to_string()]);
+        command
+    }
+}
+
+fn write_page(args: &Args, programs: &Programs, figures: &Path, load: &str) -> Result<()> {
+    let said = |program: &str, words: &[&str]| -> String {
+        let output = Command::new(program).args(words).current_dir(workspace()).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let changed =
+        if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { ", changed" };
+    let commit = format!("this host is that of commit {}{changed}", said("git", &["rev-parse", "--short", "HEAD"]));
+    let compiler = format!("built by {}", said("rustc", &["--version"]));
+    let load = format!("load of the machine before it: {}", load.split(' ').next().unwrap_or_default());
+    let mut command = Command::new(&programs.bench);
+    command.arg("page").arg("--figures").arg(figures).arg("--page").arg(workspace().join(PAGE));
+    command.args(["--suite", args.suite.name()]);
+    run_bench(command.args([&commit, &compiler, &load].into_iter().flat_map(|note| ["--note", note.as_str()])))?;
+    eprintln!("the tables are in {PAGE}");
+    Ok(())
+}
+
+fn measure_hosts(args: &Args, programs: &Programs, json: &Path) -> Result<()> {
+    let host = &programs.host;
+    let mut command = Command::new(&programs.bench);
     command.arg("hosts").arg("--json").arg(json).args(["--rounds", &args.rounds.to_string()]);
     if args.no_guests {
         provision::host_driver()?;
-        let server = Server::start(&host, [""; 0])?;
+        let server = Server::start(host, [""; 0])?;
         command.arg("--host").arg(named("ours", &server.socket()));
         return run_bench(&mut command);
     }
     let root = roots::ensure(args.suite)?;
-    let ours = Resident::venus(root.guest(), &host, &[])?;
+    let ours = Resident::venus(root.guest(), host, &[])?;
     let peer = Resident::virglrenderer(root.guest())?;
     let version = root.guest().package_version("virgl-server").unwrap_or_default();
     let version = version.split(['-', '+']).next().unwrap_or_default();
@@ -116,14 +179,6 @@ fn measure_hosts(args: &Args, bench: &Path, json: &Path) -> Result<()> {
         command.arg("--host").arg(named(name, &socket));
     }
     run_bench(&mut command)
-}
-
-/// The `venus` command to measure.
-fn host(args: &Args) -> Result<PathBuf> {
-    match &args.host {
-        Some(host) => Ok(host.clone()),
-        None => build(&["--release", "--package", "venus-command", "--bin", "venus"]),
-    }
 }
 
 fn named(name: &str, socket: &Path) -> String {

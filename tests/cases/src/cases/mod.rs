@@ -150,6 +150,9 @@ pub(crate) const CASES: &[Case] = &[
     case("instance-threads", 50, starts::in_threads, "so many instances in each of 32 threads, one after another"),
     case("instances", 300, starts::at_once, "instances alive at once"),
 
+    // The number is in seconds.
+    case("idle", 60, starts::idle, "a device that has worked and has nothing more to do"),
+
     // The number is how often it is timed.
     case("time-start", 10, timings::start, "from nothing to a queue"),
     case("time-call", 20_000, timings::call, "a call that the driver answers at once: vkGetDescriptorSetLayoutSupport"),

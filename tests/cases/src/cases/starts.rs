@@ -4,6 +4,7 @@ use crate::device::{Found, Gpu};
 use crate::memory::alive;
 use anyhow::{Context as _, Result, ensure};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// One device after another, while something else keeps all cores busy: a host that is slow to get its threads going may
 /// not be taken for dead.
@@ -37,6 +38,22 @@ pub(super) fn at_once(number: u32) -> Result<String> {
     let last = all.pop().context("no instance")?.open(ash::vk::DeviceCreateInfo::default())?;
     alive(&last, 1)?;
     Ok(format!("{number} instances"))
+}
+
+/// A device that has worked, says so, and rests for so many seconds.
+pub(super) fn idle(number: u32) -> Result<String> {
+    // Without memory that is mapped, since some hosts' drivers have none.
+    let work = |gpu: &Gpu| {
+        unsafe { gpu.device.queue_submit(gpu.queue, &[], ash::vk::Fence::null()) }.context("vkQueueSubmit")?;
+        gpu.wait_idle()
+    };
+    let gpu = Gpu::new()?;
+    work(&gpu)?;
+    super::ready();
+    std::thread::sleep(Duration::from_secs(number.into()));
+    work(&gpu)?;
+    gpu.close();
+    Ok(format!("{number} s"))
 }
 
 /// Threads that make instances again and again, as a browser's processes or a test runner's would.
