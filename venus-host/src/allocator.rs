@@ -13,11 +13,7 @@
 //!
 //! Whoever embeds contexts in a process of its own has an allocator of its own, which is left alone.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether this process keeps what was freed.
 static KEEPS: AtomicBool = AtomicBool::new(false);
@@ -45,20 +41,6 @@ pub(crate) fn give_back() {
     if keeps() {
         gnu::give_back();
     }
-}
-
-/// Has this thread sleep until it is unparked, and gives back what is kept of its heap once it has slept for `after`. May
-/// return early, as [`thread::park`] does.
-pub(crate) fn park(after: Duration) {
-    if keeps() {
-        let since = Instant::now();
-        thread::park_timeout(after);
-        if since.elapsed() < after {
-            return;
-        }
-        give_back();
-    }
-    thread::park();
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -158,7 +140,7 @@ mod gnu {
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 pub(crate) mod tests {
-    use std::{env, fs, process::Command};
+    use std::{env, fs, process::Command, thread};
 
     use super::*;
 

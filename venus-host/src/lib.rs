@@ -89,6 +89,7 @@ pub mod resource;
 mod ring;
 pub mod sandbox;
 mod socket;
+mod sync;
 mod thread;
 #[cfg(feature = "vtest")]
 pub mod vtest;

@@ -25,6 +25,7 @@ mod cache;
 mod class;
 mod phantoms;
 pub(crate) mod reclaim;
+mod removals;
 mod restricted;
 mod table;
 mod tombstones;

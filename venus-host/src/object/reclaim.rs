@@ -20,22 +20,17 @@
 //! Memory order. An endpoint publishes what it may be using (going online, ending a long command) and then reads the
 //! table; a remover changes the table and then reads what endpoints have published. Each must not miss the other's
 //! store, so these stores and loads are `SeqCst`, on the endpoint's side at rates where that costs nothing. Announcing
-//! an epoch may lag behind: a remover that sees an old one only waits longer.
+//! an epoch may lag behind: a remover that sees an old one only waits longer. The same holds between who leaves and who has
+//! something wait, or both would leave it to the other. `tests/models` explores all of this.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
-
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use super::class::Uses;
+use crate::sync::{
+    Instant, Mutex, MutexGuard, RwLock,
+    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    thread,
+};
 
 /// Epoch of an endpoint that holds no handle and will resolve none before it is online again.
 const OFFLINE: u64 = 0;
@@ -105,6 +100,8 @@ pub(crate) struct Reclaim {
     /// Held by whoever frees what waited, for as long as that takes: frees happen in order and, seen from a device that
     /// is about to go, never behind its back.
     collector: Mutex<()>,
+    /// Whether somebody has asked whoever holds that lock to look again.
+    asked: AtomicBool,
 }
 
 impl Reclaim {
@@ -115,6 +112,7 @@ impl Reclaim {
             pending: Mutex::new(VecDeque::new()),
             pending_count: AtomicUsize::new(0),
             collector: Mutex::new(()),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -153,8 +151,9 @@ impl Reclaim {
     /// The endpoint stops decoding: it holds no handle and resolves none until [`Reclaim::enter`].
     pub(crate) fn leave(&self, presence: &mut Presence) {
         presence.announced = OFFLINE;
-        presence.slot.epoch.store(OFFLINE, Ordering::Release);
-        if self.pending_count.load(Ordering::Relaxed) != 0 {
+        // It may be the last to leave: either it sees what waits, or whoever has that wait sees that it is gone.
+        presence.slot.epoch.store(OFFLINE, Ordering::SeqCst);
+        if self.pending_count.load(Ordering::SeqCst) != 0 {
             self.collect();
         }
     }
@@ -176,8 +175,7 @@ impl Reclaim {
             if class == Uses::ALL || self.pending_count.load(Ordering::Relaxed) != 0 {
                 // What was removed earlier goes first. A device, moreover, must not go while its children are being
                 // freed elsewhere.
-                let collector = self.collector.lock();
-                self.collect_as(&collector);
+                self.collect_in_turn(Some(self.collector.lock()));
             }
             free();
             return;
@@ -185,7 +183,7 @@ impl Reclaim {
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         let mut pending = self.pending.lock();
         pending.push_back(Pending { epoch, class, free: Box::new(free) });
-        self.pending_count.store(pending.len(), Ordering::Relaxed);
+        self.pending_count.store(pending.len(), Ordering::SeqCst);
     }
 
     /// Waits until no other endpoint can be using the objects of class `POOLED` that were just removed from the table.
@@ -242,11 +240,29 @@ impl Reclaim {
         }
     }
 
-    /// Frees what can be freed, oldest first. Says whether nothing is left.
+    /// Frees what can be freed, oldest first. Says whether nothing is left; whoever is doing this very work goes on with it
+    /// otherwise.
     #[cold]
     fn collect(&self) -> bool {
-        // Whoever holds the lock is doing this very work.
-        self.collector.try_lock().is_some_and(|collector| self.collect_as(&collector))
+        self.asked.swap(true, Ordering::AcqRel);
+        self.collect_in_turn(self.collector.try_lock())
+    }
+
+    /// Frees what can be freed, and that again for those who have asked meanwhile and found the lock taken.
+    ///
+    /// All that is done to `asked` is one order of exchanges. Whoever asks before the last of a turn is seen by it, or was seen
+    /// by somebody's first, who then looks at what waits; whoever asks after it finds the lock given back.
+    fn collect_in_turn<'a>(&'a self, mut turn: Option<MutexGuard<'a, ()>>) -> bool {
+        while let Some(collector) = turn {
+            self.asked.swap(false, Ordering::AcqRel);
+            let is_empty = self.collect_as(&collector);
+            drop(collector);
+            if !self.asked.fetch_or(false, Ordering::AcqRel) {
+                return is_empty;
+            }
+            turn = self.collector.try_lock();
+        }
+        false
     }
 
     fn collect_as(&self, _collector: &MutexGuard<'_, ()>) -> bool {

@@ -40,6 +40,7 @@ use super::{
     class::{Uses, class, pool_of, teardown_rank},
     phantoms::{Cause, PhantomView, Phantoms},
     reclaim::{Presence, Reclaim},
+    removals::Removals,
     restricted::RestrictedPools,
     tombstones::{Fate, Tombstone, Tombstones},
 };
@@ -148,7 +149,7 @@ pub(crate) struct Table {
     /// How many of the objects are devices.
     devices: AtomicUsize,
     /// How often something was removed or replaced; see [`Table::removals`].
-    removals: AtomicU64,
+    removals: Removals,
     /// Moves whenever a device or a restricted pool appears or disappears, so that a cached device can be trusted by
     /// looking at a number.
     pub(super) device_generation: AtomicU64,
@@ -166,7 +167,7 @@ impl Table {
             most,
             restricted: RestrictedPools::default(),
             devices: AtomicUsize::new(0),
-            removals: AtomicU64::new(0),
+            removals: Removals::default(),
             device_generation: AtomicU64::new(0),
         }
     }
@@ -260,7 +261,7 @@ impl Table {
     /// A number that changes before anything is removed or replaced.
     #[inline]
     pub(crate) fn removals(&self) -> u64 {
-        self.removals.load(Ordering::SeqCst)
+        self.removals.count()
     }
 
     /// The table with an endpoint's memory in front of it.
@@ -349,7 +350,7 @@ impl Table {
     /// it.
     fn unlink(&self) -> RwLockWriteGuard<'_, Map> {
         let map = self.map.write();
-        self.removals.fetch_add(1, Ordering::SeqCst);
+        self.removals.note();
         map
     }
 

@@ -14,6 +14,7 @@
 //! | [`count`] | numbers that two processes see |
 //! | [`table`] | ids to resources |
 
+mod arrivals;
 pub(crate) mod blob;
 mod count;
 pub(crate) mod file;

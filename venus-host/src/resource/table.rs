@@ -4,19 +4,16 @@
 //! resources, so it is a read-mostly map behind a lock that nobody holds for longer than a lookup. Endpoints that use
 //! the same resource again and again (reply streams) skip even that: see [`Table::generation`].
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, hash_map::Entry};
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::RwLock;
 
-use super::{Resource, ResourceId, Storage};
+use super::{Resource, ResourceId, Storage, arrivals::Arrivals};
 use crate::{
     error::{CREATE_BLOB, HostError},
     limits,
@@ -28,25 +25,18 @@ pub(crate) struct Table {
     by_id: RwLock<HashMap<ResourceId, Arc<Resource>, RandomState>>,
     generation: AtomicU64,
     /// Those who wait for one.
-    waiting: Mutex<()>,
-    arrived: Condvar,
+    arrivals: Arrivals,
 }
 
 impl Table {
     /// Waits until a resource is here, or `is_over` says that it need not be waited for any more.
     pub(crate) fn await_arrival(&self, id: ResourceId, is_over: impl Fn() -> bool) {
-        const LOOK: Duration = Duration::from_millis(20);
-        let mut waiting = self.waiting.lock();
-        while self.lookup(id).is_none() && !is_over() {
-            self.arrived.wait_for(&mut waiting, LOOK);
-        }
+        self.arrivals.wait(|| self.lookup(id).is_some() || is_over());
     }
 
     /// Has those look who wait for a resource.
     pub(crate) fn wake(&self) {
-        // Whoever has seen that it is not there waits by now, or looks again.
-        drop(self.waiting.lock());
-        self.arrived.notify_all();
+        self.arrivals.wake();
     }
 
     /// Makes a resource known to the endpoints of the context. Fails if the id is taken or there are too many.

@@ -20,16 +20,13 @@
 //!   and only then sleeps for good. An idle guest therefore costs one wake-up per idle period, not one per unit of
 //!   time; and in a worker, which keeps memory for the next commands, another one to give it back.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{Control, Region, control::reached, monitor::Monitor, region};
 use crate::{
     allocator,
     error::{Fatal, GUEST_DRIVER, Interrupt},
+    sync::{Instant, hint, thread},
     thread::AutoreleasePool,
 };
 
@@ -415,7 +412,7 @@ pub(crate) fn run_thread<E: Execute>(mut consumer: Consumer<E>) {
 /// Lets time pass between two looks at an empty ring: briefly at first, since most waits are short.
 pub(super) fn back_off(round: u32, longest: Duration) {
     if round < SPINS {
-        std::hint::spin_loop();
+        hint::spin_loop();
     } else if round < YIELDS {
         thread::yield_now();
     } else {

@@ -3,20 +3,18 @@
 //! A ring's consumer and the context's submission thread meet here and nowhere else. Everything that wakes somebody up
 //! happens under one lock, which the consumer does not take while it has work.
 
-use std::{
-    fmt,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
-    thread::Thread,
-    time::{Duration, Instant},
-};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use super::{Region, RingId, region};
-use crate::{error::Interrupt, resource::ResourceId};
+use crate::{
+    error::Interrupt,
+    resource::ResourceId,
+    sync::{
+        Condvar, Instant, LOOKS_BEFORE_SLEEP, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        thread::{self, Thread},
+    },
+};
 
 /// How long the waiter for a ring sleeps before it looks again. A wake-up can be missed only in the few nanoseconds
 /// before the consumer's store becomes visible, which is too rare to pay a full fence per command for.
@@ -24,9 +22,6 @@ const WAITER_LOOK: Duration = Duration::from_millis(1);
 
 /// How often a long wait asks whether the guest is still there.
 const WAITER_ASK: Duration = Duration::from_millis(50);
-
-/// Yields before a waiter sleeps: most waits are over by then.
-const WAITER_YIELDS: u32 = 32;
 
 /// Why a wait ended without what it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,11 +309,11 @@ impl Control {
         lost: impl Fn() -> bool,
         abandoned: impl Fn() -> bool,
     ) -> Result<(), WaitError> {
-        for _ in 0..WAITER_YIELDS {
+        for _ in 0..LOOKS_BEFORE_SLEEP {
             if self.has_consumed(seqno) {
                 return Ok(());
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let mut state = self.state.lock();
         self.awaited.store(seqno, Ordering::SeqCst);

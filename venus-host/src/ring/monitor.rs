@@ -9,20 +9,18 @@
 //! thread may get the processor too late for the first look of its guest; so whoever adds a ring or wakes it up sets the
 //! bit before anything else.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
-
-use parking_lot::{Condvar, Mutex};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Control, RingId};
-use crate::{error::HostError, limits};
+use crate::{
+    error::HostError,
+    limits,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+        thread::{self, JoinHandle},
+    },
+};
 
 /// The heartbeat of one context.
 #[derive(Default)]

@@ -20,16 +20,13 @@
     reason = "keeps pointers into the mapping that it owns, so that a ring need not check offsets per command"
 )]
 
-use std::{
-    ptr::NonNull,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{ptr::NonNull, sync::Arc};
 
 use super::Layout;
-use crate::resource::{Mapping, mapping::OutOfRange};
+use crate::{
+    resource::{Mapping, mapping::OutOfRange},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// The host sleeps and wants vkNotifyRingMESA.
 pub(crate) const STATUS_IDLE: u32 = 0x1;

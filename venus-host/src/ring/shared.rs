@@ -4,23 +4,22 @@
 //! polled as one in [`Mode::Polled`](super::Mode::Polled) is, by a thread that does nothing else: a command that waits
 //! for a submission is tried again, and one that compiles for a second holds up all of them for a second.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle, Thread},
-    time::Duration,
-};
-
-use parking_lot::Mutex;
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Progress,
     consumer::{self, LONG_REST, Poll},
 };
-use crate::{allocator, error::HostError, thread::sharpen_timers};
+use crate::{
+    allocator,
+    error::HostError,
+    sync::{
+        Instant, Mutex,
+        atomic::{AtomicBool, Ordering},
+        thread::{self, JoinHandle, Thread},
+    },
+    thread::sharpen_timers,
+};
 
 /// Longest sleep between two looks at rings whose guests count on being polled.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -110,16 +109,20 @@ impl fmt::Debug for SharedThread {
 fn run(inbox: &Inbox) {
     let mut rings = Vec::new();
     let mut round = 0;
+    // Since commands were executed.
+    let mut gave_back = false;
     loop {
         rings.append(&mut inbox.take());
+        let progress = poll_each(&mut rings);
+        // After the rings have ended, since whoever stops this thread may have woken it once for both.
         if rings.is_empty() && inbox.stop.load(Ordering::SeqCst) {
             return;
         }
-        match poll_each(&mut rings) {
-            Progress::Worked => round = 0,
+        match progress {
+            Progress::Worked => (round, gave_back) = (0, false),
             // Whoever has something for a ring wakes this thread, which also counts before it sleeps.
             Progress::Idle | Progress::Ended => {
-                allocator::park(LONG_REST);
+                rest(&mut gave_back);
                 round = 0;
             }
             Progress::Empty | Progress::Blocked => {
@@ -127,6 +130,22 @@ fn run(inbox: &Inbox) {
                 round = round.saturating_add(1);
             }
         }
+    }
+}
+
+/// Has the thread sleep until somebody wakes it. Once it has slept for a while it gives back what is kept of its heap, and
+/// returns: whoever calls looks at its rings again before it sleeps for good. A wake-up that came at the end of that while is
+/// used up, and would be missed otherwise.
+fn rest(gave_back: &mut bool) {
+    if *gave_back || !allocator::keeps() {
+        thread::park();
+        return;
+    }
+    let since = Instant::now();
+    thread::park_timeout(LONG_REST);
+    if since.elapsed() >= LONG_REST {
+        allocator::give_back();
+        *gave_back = true;
     }
 }
 

@@ -51,7 +51,7 @@ impl Table {
             }
             let object = NewObject { id, kind, raw, device, pool, detail: Detail::Plain };
             if let Err(error) = insert_locked(&mut map, object, room) {
-                self.removals.fetch_add(1, Ordering::SeqCst);
+                self.removals.note();
                 for (&id, _) in ids.iter().zip(raws).take(n).filter(|&(_, raw)| raw != 0) {
                     remove_locked(&mut map, id);
                 }

@@ -87,7 +87,7 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "object",
             floor: 3,
-            rooms: &["driver", "error", "limits"],
+            rooms: &["driver", "error", "limits", "sync"],
             crates: &["venus_protocol::vk", "venus_protocol::wire"],
             why: "the table turns ids into handles, and lets the driver free what is gone; commands are unknown to it",
             ..ROOM
@@ -95,7 +95,7 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "ring",
             floor: 3,
-            rooms: &["resource", "allocator", "error", "limits", "thread"],
+            rooms: &["resource", "allocator", "error", "limits", "sync", "thread"],
             why: "a ring copies bytes out of shared memory; what they mean is decided above",
             ..ROOM
         },
@@ -123,7 +123,7 @@ pub(super) const HOST: Crate = Crate {
         Room {
             name: "resource",
             floor: 1,
-            rooms: &["error", "limits"],
+            rooms: &["error", "limits", "sync"],
             crates: &["rustix"],
             why: "memory that is shared knows neither what it holds nor who made it",
             ..ROOM
@@ -156,6 +156,11 @@ pub(super) const HOST: Crate = Crate {
             crates: &["rustix::mm"],
             tests: &["std::env", "std::process"],
             why: "what the C library is told about memory that was freed",
+            ..ROOM
+        },
+        Room {
+            name: "sync",
+            why: "what threads meet by has its names in one place, for a model to put its own there",
             ..ROOM
         },
         Room { name: "limits", why: "a limit is a number with a reason", ..ROOM },

@@ -16,8 +16,8 @@ use observe::OBSERVE;
 use protocol::PROTOCOL;
 use rooms::{Crate, Exception, Room};
 use single::{
-    BENCH, CAPI, CASES, COMMAND, COUNT, FFI, GUEST, GUEST_C, IN_PROCESS, MOCK_DRIVER, ROOMS, TESTBED, TESTS, VERIFY,
-    XTASK,
+    BENCH, CAPI, CASES, COMMAND, COUNT, FFI, GUEST, GUEST_C, IN_PROCESS, MOCK_DRIVER, MODELS, ROOMS, TESTBED, TESTS,
+    VERIFY, XTASK,
 };
 use virglrenderer::VIRGLRENDERER;
 
@@ -58,6 +58,7 @@ pub(super) const CRATES: &[Crate] = &[
     GUEST,
     GUEST_C,
     MOCK_DRIVER,
+    MODELS,
     VERIFY,
     TESTBED,
     TESTS,

@@ -91,6 +91,17 @@ pub(super) const MOCK_DRIVER: Crate = Crate {
     ..CRATE
 };
 
+pub(super) const MODELS: Crate = Crate {
+    name: "venus_models",
+    folder: "tests/models",
+    rooms: &[Room {
+        crates: &["loom", "venus_protocol"],
+        why: "the host's files are compiled into it, so it has nothing of the host but stand-ins",
+        ..WHOLE
+    }],
+    ..CRATE
+};
+
 pub(super) const VERIFY: Crate = Crate {
     name: "venus_verify",
     folder: "tests/verify",
