@@ -4,6 +4,4 @@ pub(crate) fn keeps() -> bool {
     true
 }
 
-pub(crate) fn use_large_pages() {}
-
 pub(crate) fn give_back() {}

@@ -1,7 +1,8 @@
 //! `venus try-sparse`, and asking it: which GPUs bind imported memory sparsely, and how their memory is shared.
 //!
-//! The one ends the process with some drivers, and the other takes a device, which each guest would wait for. So a process of its own tries one GPU after another and says beforehand
-//! which; whoever asks ([`proven`]) starts another one for the rest when it dies or does not come to an end.
+//! The one ends the process with some drivers, and the other takes a device, which each guest would wait for. So a process
+//! of its own tries one GPU after another and says beforehand which; whoever asks ([`proven`]) starts another one for the
+//! rest when it dies or does not come to an end.
 
 use std::{
     collections::BTreeSet,

@@ -18,7 +18,7 @@
 //! | `calls`, `numbers` | system calls, as rows with reasons; their names |
 //! | `places`, `manifests` | files, as rows with reasons; where drivers say that their libraries are |
 //! | `family` | whose rows apply: those of the drivers that this process has |
-//! | `filter`, `program` | the rows as a filter of system calls: what becomes of each, as a program for the kernel |
+//! | `filter` | the rows as a filter of system calls |
 //! | `landlock` | the rows as rules of Landlock |
 //! | `capabilities`, `terminal` | root's rights; terminals among the standard streams |
 //! | `refusals` | what becomes of a call that is refused |

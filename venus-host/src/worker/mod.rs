@@ -38,7 +38,6 @@ mod entry;
 mod fences;
 mod frame;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
-#[doc(hidden)]
 pub mod fuzzing;
 mod held;
 mod inbox;

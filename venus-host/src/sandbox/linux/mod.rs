@@ -8,7 +8,6 @@ mod landlock;
 mod manifests;
 mod numbers;
 mod places;
-mod program;
 mod refusals;
 mod terminal;
 

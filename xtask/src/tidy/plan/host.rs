@@ -132,7 +132,7 @@ pub(super) const HOST: Crate = Crate {
             name: "sandbox",
             floor: 1,
             rooms: &["error"],
-            crates: &["landlock", "libc", "rustix", "std::env"],
+            crates: &["landlock", "libc", "rustix", "seccompiler", "std::env"],
             tests: &["tempfile"],
             why: "a process gives up what the system lets it give up; whom it serves, and by which driver, is decided above",
             ..ROOM
