@@ -4,4 +4,6 @@ pub(crate) fn keeps() -> bool {
     true
 }
 
+pub(crate) fn use_large_pages() {}
+
 pub(crate) fn give_back() {}

@@ -38,6 +38,7 @@ mod entry;
 mod fences;
 mod frame;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[doc(hidden)]
 pub mod fuzzing;
 mod held;
 mod inbox;
