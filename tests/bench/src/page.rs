@@ -54,7 +54,10 @@ pub(crate) fn write(figures: &Path, page: &Path, guest: &Guest, notes: &[String]
     let mut found = serde_json::Map::new();
     for name in TABLES.iter().map(|(name, _)| *name).chain(["codec.json"]) {
         if let Ok(text) = std::fs::read_to_string(figures.join(name)) {
-            found.insert(name.to_owned(), serde_json::from_str(&text).with_context(|| format!("reading {name}"))?);
+            let mut file: Value = serde_json::from_str(&text).with_context(|| format!("reading {name}"))?;
+            // Where the command lies is of no use elsewhere.
+            let _path = file.as_object_mut().and_then(|file| file.remove("venus"));
+            found.insert(name.to_owned(), file);
         }
     }
     let conditions = conditions(guest, notes);
@@ -115,10 +118,13 @@ fn tables(found: &serde_json::Map<String, Value>, conditions: &[String]) -> Stri
 
 /// One row of measurements.
 fn line(row: &Value) -> String {
-    let number = |of: &str, which: &str| row.get(of)?.get(which)?.as_f64();
+    let has_failed = |way: &str| row.get(way).and_then(|it| it.get("failed")).is_some_and(Value::is_string);
+    // Turns from before a failure say nothing of how it is.
+    let number = |of: &str, which: &str| if has_failed(of) { None } else { row.get(of)?.get(which)?.as_f64() };
     let cell = |way: &str| match (number(way, "p50"), number(way, "p99")) {
         (Some(p50), Some(p99)) => format!("{p50:.2} ({p99:.2})"),
         (Some(p50), None) => format!("{p50:.2}"),
+        (None, _) if has_failed(way) => "fails".to_owned(),
         (None, _) => "-".to_owned(),
     };
     let ratio = |key: &str| {
@@ -145,6 +151,7 @@ fn line(row: &Value) -> String {
             (format!("{most} of native"), middle("ours_to_native").map(|ratio| ratio <= most))
         }
     };
+    let met = if has_failed("ours") { Some(false) } else { met };
     let met = met.map_or("-", |met| if met { "yes" } else { "**no**" });
     let what = row.get("what").and_then(Value::as_str).unwrap_or_default();
     let (native, ours, peer) = (cell("native"), cell("ours"), cell("peer"));
@@ -207,6 +214,13 @@ mod tests {
     fn what_was_not_measured_meets_nothing() {
         let lost = Row::default().json("time-submit", "a title");
         assert_eq!(line(&lost), "| a title | - | - | - | - | - | 0.6 of the peer's | - |\n");
+        let failing = |turns| Outcome { turns, failed: Some("no end".to_owned()) };
+        let once = || vec![Times { p50: 2.0, p99: None }];
+        let peer_fails = Row([Outcome::default(), Outcome { turns: once(), failed: None }, failing(once())]);
+        let line_of = |row: &Row| line(&row.json("time-submit", "a title"));
+        assert_eq!(line_of(&peer_fails), "| a title | - | 2.00 | fails | - | - | 0.6 of the peer's | - |\n");
+        let ours_fails = Row([Outcome::default(), failing(once()), Outcome { turns: once(), failed: None }]);
+        assert_eq!(line_of(&ours_fails), "| a title | - | fails | 2.00 | - | - | 0.6 of the peer's | **no** |\n");
     }
 
     #[test]

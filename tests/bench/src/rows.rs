@@ -77,6 +77,10 @@ impl Row {
     }
 
     fn ratio_of(&self, to: Way, figure: impl Fn(&Times) -> Option<f64>) -> Option<[f64; 3]> {
+        // Behind a turn that failed, turns of the two are no pairs.
+        if self.of(Way::Ours).failed.is_some() || self.of(to).failed.is_some() {
+            return None;
+        }
         let pairs = self.of(Way::Ours).turns.iter().zip(&self.of(to).turns);
         let ratios = pairs.filter_map(|(ours, other)| Some(figure(ours)? / figure(other)?));
         let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();

@@ -32,7 +32,7 @@ pub(super) fn run(record: bool) -> Result<()> {
 /// Builds the program that counts its own instructions.
 pub(super) fn counter() -> Result<PathBuf> {
     // Flags of whoever builds would make other code than was recorded.
-    let flags = [("RUSTFLAGS", PathBuf::new())];
+    let flags = [("RUSTFLAGS", PathBuf::new()), ("CARGO_ENCODED_RUSTFLAGS", PathBuf::new())];
     build_in(&["--release", "--package", "venus-count", "--features", "valgrind"], &flags)
 }
 
@@ -46,6 +46,9 @@ fn lack(record: bool) -> Result<Option<String>> {
     if let Err(error) = ensure_valgrind() {
         return Ok(Some(format!("{error:#}")));
     }
+    if let Some(why) = valgrind_fails()? {
+        return Ok(Some(why));
+    }
     if record {
         return Ok(None);
     }
@@ -55,6 +58,13 @@ fn lack(record: bool) -> Result<Option<String>> {
     let other =
         format!("the recorded ones are of {recorded}, and this is {here}; `--record` records those of this one");
     Ok((recorded != here).then_some(other))
+}
+
+/// What valgrind says of itself if it can run nothing here: it knows neither all processors nor all kernels.
+fn valgrind_fails() -> Result<Option<String>> {
+    let output = Command::new("valgrind").args(["--tool=none", "-q", "true"]).output().context("starting valgrind")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    Ok((!output.status.success()).then(|| format!("valgrind runs nothing here ({}): {}", output.status, said.trim())))
 }
 
 /// The compiler, and what it makes programs for.
