@@ -37,7 +37,7 @@ mod child;
 mod entry;
 mod fences;
 mod frame;
-#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[cfg(all(feature = "__fuzzing", target_os = "linux"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod held;
