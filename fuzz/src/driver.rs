@@ -113,8 +113,10 @@ pub fn run(places: &Places, recordings: &Path, time: Duration, seed: u64) -> io:
         let mut life = lives[source.below(lives.len())].clone();
         change(&mut life, &mut source);
         if let Fate::Died(place) = play(places, &life, &mut outcome)? {
-            let known = outcome.deaths.get_mut(&place).map(|(times, _)| *times += 1).is_some();
-            if !known {
+            if let Some((times, _)) = outcome.deaths.get_mut(&place) {
+                *times += 1;
+                forget_records(places)?;
+            } else {
                 let file = shorten(places, life, &place, &mut outcome)?;
                 outcome.deaths.insert(place, (1, file));
             }
@@ -150,10 +152,12 @@ fn lives(recordings: &Path) -> io::Result<Vec<Vec<Step>>> {
                 _ => {}
             }
         }
-        lives.push(life);
+        if !life.is_empty() {
+            lives.push(life);
+        }
     }
     if lives.is_empty() {
-        return Err(io::Error::other(format!("there is no recording in {}", recordings.display())));
+        return Err(io::Error::other(format!("there is no recording of a guest in {}", recordings.display())));
     }
     Ok(lives)
 }
@@ -219,7 +223,7 @@ fn change(life: &mut Vec<Step>, source: &mut Source<'_>) {
         match source.byte() {
             // Once more, or not at all.
             0..0x10 => life.insert(at, life[other].clone()),
-            0x10..0x20 => drop(life.remove(at)),
+            0x10..0x20 if life.len() > 1 => drop(life.remove(at)),
             // Earlier than it should be, as what destroys something.
             0x20..0x40 => {
                 let step = life.remove(at.max(other));
