@@ -16,6 +16,8 @@ use testbed::progress::Step;
 use testbed::provision::apt::which;
 use testbed::workspace;
 
+use crate::nightly;
+
 /// Where the targets are.
 const TARGETS: &str = "fuzz/fuzz_targets";
 /// Where everything is that comes of it: builds, seeds, inputs that reached something new, inputs that found something.
@@ -82,10 +84,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// What fuzzing takes that this machine lacks.
 fn lack() -> Option<String> {
-    let mut rustc = tethered("rustup");
-    let nightly = Running::start(rustc.args(["run", "nightly", "rustc", "--version"]), GRACE);
-    if !nightly.and_then(|mut rustc| rustc.finish()).is_ok_and(|finished| finished.success()) {
-        return Some("there is no nightly compiler; `rustup toolchain install nightly` gets one".to_owned());
+    if nightly::target().is_none() {
+        return Some(nightly::ABSENT.to_owned());
     }
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     (!which(&compiler)).then(|| format!("libFuzzer is C++, and there is no `{compiler}`"))
@@ -108,7 +108,7 @@ fn chosen(wanted: &[String]) -> Result<Vec<String>> {
 /// Builds all targets, and returns the folder that they are in.
 fn build() -> Result<PathBuf> {
     let folder = workspace().join(FOLDER).join("build");
-    let host = host()?;
+    let host = nightly::target().context(nightly::ABSENT)?;
     let step = Step::start("building the fuzz targets with the nightly compiler (minutes, the first time)");
     let mut cargo = tethered("rustup");
     cargo
@@ -121,14 +121,6 @@ fn build() -> Result<PathBuf> {
     Running::watch(&mut cargo, BUILD_LIMIT, step.details())?.finish()?.expect_success("building the fuzz targets")?;
     step.done("");
     Ok(folder.join(host).join("release"))
-}
-
-/// What the compiler makes programs for.
-fn host() -> Result<String> {
-    let mut rustc = tethered("rustup");
-    let version = Running::start(rustc.args(["run", "nightly", "rustc", "--version", "--verbose"]), GRACE)?.finish()?;
-    let host = version.stdout.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned);
-    host.context("the compiler does not say what it makes programs for")
 }
 
 /// A folder of what comes of a target, which is made if need be.

@@ -17,10 +17,12 @@ mod guest_verb;
 mod header;
 mod install;
 mod macos;
+mod nightly;
 mod parity;
 mod recordings;
 mod registry;
 mod remote_gpu;
+mod sanitize;
 mod size;
 mod soak;
 mod test;
@@ -66,6 +68,7 @@ enum Verb {
     /// Work on the registry files.
     Registry(registry::Args),
     RemoteGpu(remote_gpu::Args),
+    Sanitize(sanitize::Args),
     /// Build the protocol crate from nothing, and report the time it takes and the code it makes.
     Size(size::Args),
     Soak(soak::Args),
@@ -107,6 +110,7 @@ fn run(verb: &Verb) -> anyhow::Result<()> {
         Verb::Recordings(args) => recordings::run(args),
         Verb::Registry(args) => registry::run(args),
         Verb::RemoteGpu(args) => remote_gpu::run(args),
+        Verb::Sanitize(args) => sanitize::run(args),
         Verb::Size(args) => size::run(args),
         Verb::Soak(args) => soak::run(args),
         Verb::Test(args) => test::run(args),
