@@ -154,7 +154,7 @@ impl Reclaim {
         // It may be the last to leave: either it sees what waits, or whoever has that wait sees that it is gone.
         presence.slot.epoch.store(OFFLINE, Ordering::SeqCst);
         if self.pending_count.load(Ordering::SeqCst) != 0 {
-            self.collect();
+            self.collect_at_last();
         }
     }
 
@@ -235,23 +235,24 @@ impl Reclaim {
     fn retry(&self, presence: &mut Presence) {
         if let Some(left) = presence.retry_in.checked_sub(1) {
             presence.retry_in = left;
-        } else if !self.collect() {
+        } else if !self.collect_in_turn(self.collector.try_lock()) {
+            // It looks again later, so whoever holds the lock need not do so for it.
             presence.retry_in = RETRY_INTERVAL;
         }
     }
 
-    /// Frees what can be freed, oldest first. Says whether nothing is left; whoever is doing this very work goes on with it
-    /// otherwise.
+    /// Frees what can be freed, for an endpoint that will not look again: whoever is doing this very work is asked to.
     #[cold]
-    fn collect(&self) -> bool {
+    fn collect_at_last(&self) {
         self.asked.swap(true, Ordering::AcqRel);
-        self.collect_in_turn(self.collector.try_lock())
+        self.collect_in_turn(self.collector.try_lock());
     }
 
-    /// Frees what can be freed, and that again for those who have asked meanwhile and found the lock taken.
+    /// Frees what can be freed, oldest first, and that again for those who have asked meanwhile and found the lock taken.
+    /// Says whether nothing is left.
     ///
-    /// All that is done to `asked` is one order of exchanges. Whoever asks before the last of a turn is seen by it, or was seen
-    /// by somebody's first, who then looks at what waits; whoever asks after it finds the lock given back.
+    /// All that is done to `asked` is one order of exchanges. Whoever asks before the last of a turn is seen by it, or was
+    /// seen by somebody's first, who then looks at what waits; whoever asks after it finds the lock given back.
     fn collect_in_turn<'a>(&'a self, mut turn: Option<MutexGuard<'a, ()>>) -> bool {
         while let Some(collector) = turn {
             self.asked.swap(false, Ordering::AcqRel);
