@@ -28,6 +28,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use clap::Args;
+use venus_host::driver::Config;
 
 use super::DriverArgs;
 
@@ -57,13 +58,44 @@ pub(super) struct DoctorArgs {
     driver: DriverArgs,
 }
 
+impl DoctorArgs {
+    /// How GPUs are looked at. How their memory is shared is found out here, and not known beforehand: the report says of
+    /// the other ways why they do not work.
+    fn config(&self) -> Result<Config, anyhow::Error> {
+        Ok(self.driver.tried()?.shares_memory(Vec::new()))
+    }
+}
+
 pub(super) fn run(args: &DoctorArgs) -> Result<(), anyhow::Error> {
-    let report = report::examine(&args.driver.tried()?);
+    let report = report::examine(&args.config()?);
     let text = if args.json { format!("{:#}\n", report.json()) } else { report.text() };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the report")?;
     match report.failure() {
         None => Ok(()),
         Some(failure) => Err(anyhow::anyhow!(failure)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        doctor: DoctorArgs,
+    }
+
+    /// What was told of ways that work would say nothing of the others.
+    #[test]
+    fn ways_of_sharing_memory_are_all_looked_at() {
+        let gpu = "a7".repeat(32);
+        let memory = format!("{gpu}:4096:import=6");
+        let arguments = ["doctor", "--sparse", &gpu, "--shared-memory", &memory];
+        let cli = <Cli as clap::Parser>::parse_from(arguments);
+        assert_eq!(cli.doctor.driver.tried().unwrap().shared_memory.len(), 1);
+        let config = cli.doctor.config().unwrap();
+        assert_eq!((config.sparse, config.shared_memory), (vec![gpu.parse().unwrap()], Vec::new()));
     }
 }
