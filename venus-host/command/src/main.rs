@@ -189,14 +189,15 @@ impl DriverArgs {
         Ok(config.shares_memory(self.shared_memory.clone().unwrap_or_default().0))
     }
 
-    /// The same, after trying what has to be tried in a process of its own, unless somebody has done that.
+    /// The same for a process that is not confined, after trying what has to be tried in a process of its own, unless
+    /// somebody has done that.
     fn tried(&self) -> Result<Config, anyhow::Error> {
         let config = self.config()?;
         let program =
             std::env::var_os(serve::WORKER_PROGRAM).map(PathBuf::from).or_else(|| program::this_program().ok());
         Ok(match program {
             Some(program) => {
-                let found = self.proven(&program, Vec::new());
+                let found = self.proven(&program, sandbox::SandboxArgs::nothing());
                 config.binds_imports_sparsely(found.sparse.0).shares_memory(found.memory.0)
             }
             None => config,

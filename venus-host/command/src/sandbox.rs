@@ -58,6 +58,11 @@ impl SandboxArgs {
         sandbox
     }
 
+    /// The environment that has another `venus` give nothing up, for those who do not either.
+    pub(super) fn nothing() -> Vec<(&'static str, OsString)> {
+        vec![("VENUS_SANDBOX", Confinement::Off.to_string().into())]
+    }
+
     /// The environment that makes another `venus` have the same options.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let mut environment = vec![("VENUS_SANDBOX", self.level().to_string().into())];
@@ -179,5 +184,6 @@ mod tests {
     fn shaders_are_kept_apart_unless_nothing_is_confined() {
         let off = parsed(&["--sandbox", "off"]);
         assert_eq!(off.environment(), [("VENUS_SANDBOX", OsString::from("off"))]);
+        assert_eq!(off.environment(), SandboxArgs::nothing());
     }
 }

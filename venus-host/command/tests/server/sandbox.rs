@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -144,4 +144,20 @@ fn a_server_says_what_comes_of_its_options() {
     let log = server.finish();
     assert!(log.contains("--in-process nothing is confined"), "{log}");
     assert!(log.contains("nowhere does not exist"), "{log}");
+}
+
+/// What replays, or serves with threads, confines nothing.
+#[test]
+fn what_tries_gpus_for_those_who_are_not_confined_is_not_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let [program, tried] = ["program", "tried"].map(|name| folder.path().join(name));
+    // Another process writes it: what is open for that here is open in a child of another test, too, and cannot be run.
+    let script = "printf '#!/bin/sh\\necho $VENUS_SANDBOX >$TRIED\\n' >$PROGRAM && chmod +x $PROGRAM";
+    let written = Command::new("sh").args(["-c", script]).env("PROGRAM", &program).status().unwrap();
+    assert!(written.success());
+    let mut venus = Command::new(env!("CARGO_BIN_EXE_venus"));
+    venus.args(["replay", "/nowhere/at/all"]).env("VENUS_WORKER_PROGRAM", &program).env("TRIED", &tried);
+    let replayed = venus.env("VENUS_SANDBOX", "on").env_remove("VENUS_SPARSE").output().unwrap();
+    assert!(!replayed.status.success(), "there is nothing to replay");
+    assert_eq!(fs::read_to_string(&tried).unwrap(), "off\n");
 }
