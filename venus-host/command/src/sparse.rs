@@ -108,6 +108,7 @@ pub(super) fn run(args: &TrySparseArgs) -> Result<(), anyhow::Error> {
 fn say(step: &Step) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match step {
+        Step::Looks(id, name) => writeln!(out, "looks {id} {name}")?,
         Step::Shares(memory) => writeln!(out, "shares {memory}")?,
         Step::Tries(id, name) => writeln!(out, "tries {id} {name}")?,
         Step::Works(id) => writeln!(out, "works {id}")?,
@@ -126,6 +127,7 @@ fn read(line: &str) -> Option<Step> {
     let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
     let id = id.parse().ok()?;
     match word {
+        "looks" => Some(Step::Looks(id, text.to_owned())),
         "tries" => Some(Step::Tries(id, text.to_owned())),
         "works" => Some(Step::Works(id)),
         "fails" => Some(Step::Fails(id, text.to_owned())),
@@ -136,23 +138,27 @@ fn read(line: &str) -> Option<Step> {
 /// What processes find out that `venus` makes: a `venus` with the options of whoever asks.
 pub(super) fn proven(venus: impl Fn() -> Command) -> Findings {
     let mut findings = Findings::default();
-    let mut failed = Vec::new();
+    let mut seen = BTreeSet::new();
     loop {
-        let known: BTreeSet<String> = findings.sparse.0.iter().chain(&failed).map(GpuId::to_string).collect();
         let mut command = venus();
-        command.arg(VERB).args(known.iter().flat_map(|id| ["--skip", id]));
-        // Each of them says it of all GPUs.
-        findings.memory = List::default();
-        match ask(command, &mut findings, &mut failed) {
-            // Another one may still be tried, if this one was new.
-            Some(fatal) if !known.contains(&fatal.to_string()) => failed.push(fatal),
-            _ => return findings,
+        command.arg(VERB).args(seen.iter().flat_map(|id: &String| ["--skip", id]));
+        let known = seen.len();
+        let is_whole = ask(command, &mut findings, &mut seen);
+        // There may be more behind the one that it did not survive, if that was new.
+        if is_whole || seen.len() == known {
+            return findings;
         }
     }
 }
 
-/// Listens to one such process. Answers which GPU was its last, if it did not survive that.
-fn ask(mut command: Command, findings: &mut Findings, failed: &mut Vec<GpuId>) -> Option<GpuId> {
+/// What of a GPU, of this name, such a process tries.
+enum Trial {
+    Memory(String),
+    Sparse(String),
+}
+
+/// Listens to one such process, and notes which GPUs it has `seen`. Answers whether it was not ended by one of them.
+fn ask(mut command: Command, findings: &mut Findings, seen: &mut BTreeSet<String>) -> bool {
     // What is wrong with a driver is said by whoever serves guests with it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).env("VENUS_LOG", "off");
     for name in service::VARIABLES {
@@ -163,40 +169,64 @@ fn ask(mut command: Command, findings: &mut Findings, failed: &mut Vec<GpuId>) -
         Ok(child) => child,
         Err(error) => {
             tracing::warn!("guests get no sparse binding: it cannot be tried: {error}");
-            return None;
+            return true;
         }
     };
-    let mut trying = None;
+    let mut trial = None;
     let end = listen(child, PATIENCE, |step| match step {
-        Step::Shares(memory) => findings.memory.0.push(memory),
-        Step::Tries(id, name) => trying = Some((id, name)),
+        Step::Looks(id, gpu) => {
+            seen.insert(id.to_string());
+            trial = Some(Trial::Memory(gpu));
+        }
+        Step::Shares(memory) => {
+            findings.memory.0.push(memory);
+            trial = None;
+        }
+        Step::Tries(id, gpu) => {
+            seen.insert(id.to_string());
+            trial = Some(Trial::Sparse(gpu));
+        }
         Step::Works(id) => {
             findings.sparse.0.push(id);
-            trying = None;
+            trial = None;
         }
-        Step::Fails(id, reason) => {
-            withhold(trying.take(), &reason);
-            failed.push(id);
+        Step::Fails(_, reason) => {
+            if let Some(trial) = trial.take() {
+                trial.failed(&reason);
+            }
         }
         _ => {}
     });
-    let fatal = trying.as_ref().map(|(id, _)| *id);
-    match fatal {
-        Some(_) => withhold(trying, &end),
-        None => tracing::debug!("sparse binding was tried: {end}"),
+    match (end, trial) {
+        (Ok(()), _) => true,
+        (Err(reason), Some(trial)) => {
+            trial.failed(&reason);
+            false
+        }
+        (Err(reason), None) => {
+            tracing::debug!("GPUs were tried: {reason}");
+            true
+        }
     }
-    fatal
 }
 
-/// Says what guests do without, and why.
-fn withhold(gpu: Option<(GpuId, String)>, reason: &str) {
-    let (_, gpu) = gpu.unzip();
-    let gpu = gpu.unwrap_or_default();
-    tracing::info!(gpu, "guests get no sparse binding: the driver does not bind imported memory so: {reason}");
+impl Trial {
+    /// Says what comes of it.
+    fn failed(self, reason: &str) {
+        match self {
+            Self::Memory(gpu) => {
+                tracing::warn!(gpu, "guests may fail: nobody could find out how memory is shared: {reason}");
+            }
+            Self::Sparse(gpu) => tracing::info!(
+                gpu,
+                "guests get no sparse binding: the driver does not bind imported memory so: {reason}"
+            ),
+        }
+    }
 }
 
-/// Hands out what a process says, until it ends or has been silent for too long. Answers how it ended.
-fn listen(mut child: Child, patience: Duration, mut hear: impl FnMut(Step)) -> String {
+/// Hands out what a process says, until it ends or has been silent for too long. Answers how it ended, if not well.
+fn listen(mut child: Child, patience: Duration, mut hear: impl FnMut(Step)) -> Result<(), String> {
     let (lines, said) = mpsc::channel();
     if let Some(out) = child.stdout.take() {
         thread::spawn(move || {
@@ -215,16 +245,17 @@ fn listen(mut child: Child, patience: Duration, mut hear: impl FnMut(Step)) -> S
                 let killed = child.kill();
                 // What is stuck in the kernel ends late, if ever.
                 thread::spawn(move || child.wait());
-                return match killed {
+                return Err(match killed {
                     Ok(()) => format!("it does not return within {patience:?}"),
                     Err(error) => error.to_string(),
-                };
+                });
             }
         }
     }
     match child.wait() {
-        Ok(status) => format!("the process ends with {status}"),
-        Err(error) => error.to_string(),
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the process ends with {status}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -254,6 +285,7 @@ mod tests {
     #[test]
     fn what_is_said_is_understood() {
         let gpu = ids(&['a'])[0];
+        assert_eq!(read(&format!("looks {gpu} A GPU")), Some(Step::Looks(gpu, "A GPU".to_owned())));
         assert_eq!(read(&format!("tries {gpu} A GPU")), Some(Step::Tries(gpu, "A GPU".to_owned())));
         assert_eq!(read(&format!("works {gpu}")), Some(Step::Works(gpu)));
         assert_eq!(read(&format!("fails {gpu} it is not so")), Some(Step::Fails(gpu, "it is not so".to_owned())));
@@ -274,22 +306,54 @@ mod tests {
         assert!("12".parse::<List<GpuId>>().is_err());
     }
 
-    #[test]
-    fn a_gpu_that_ends_the_process_is_left_out_and_the_others_are_tried() {
-        let (a, b, c, d) = (id('a'), id('b'), id('c'), id('d'));
-        let text = format!(
-            "case \"$*\" in
-            try-sparse) echo shares {a}:4096:import=6; echo tries {a} one; echo works {a}; echo tries {b} two; kill -SEGV $$;;
-            *{b}*) echo shares {a}:4096:import=6; echo shares {c}:4096:import=6; echo tries {c} three; echo fails {c} no; echo tries {d} four; echo works {d};;
-            esac"
-        );
+    /// What is found out with processes that try GPUs in order but for those that are skipped: what is said of each, after
+    /// its name, and what it does to the process.
+    fn found(gpus: &[(char, &[&str], &str)]) -> (Vec<GpuId>, Vec<SharedMemory>) {
+        let text: String = gpus
+            .iter()
+            .map(|&(digit, words, end)| {
+                let id = id(digit);
+                let said = words.iter().map(|word| match *word {
+                    "shares" => format!("echo shares {id}:4096:import=6; "),
+                    word => format!("echo {word} {id} GPU; "),
+                });
+                format!("case \"$*\" in *{id}*);; *) {}{end};; esac\n", said.collect::<String>())
+            })
+            .collect();
         let venus = || {
             let mut command = script(&text);
             command.arg("venus");
             command
         };
         let findings = proven(venus);
-        assert_eq!((findings.sparse.0, findings.memory.0), (ids(&['a', 'd']), vec![memory('a'), memory('c')]));
+        (findings.sparse.0, findings.memory.0)
+    }
+
+    const DIES: &str = "kill -SEGV $$";
+
+    #[test]
+    fn a_gpu_that_ends_the_process_is_left_out_and_the_others_are_tried() {
+        let (sparse, memory_of) = found(&[
+            ('a', &["looks", "shares", "tries", "works"], ":"),
+            ('b', &["looks", "shares", "tries"], DIES),
+            ('c', &["looks", "shares", "tries", "fails"], ":"),
+            ('d', &["looks", "shares", "tries", "works"], ":"),
+        ]);
+        assert_eq!((sparse, memory_of), (ids(&['a', 'd']), ['a', 'b', 'c', 'd'].map(memory).into()));
+    }
+
+    #[test]
+    fn so_is_one_whose_memory_ends_it() {
+        let (sparse, memory_of) = found(&[
+            ('a', &["looks", "shares"], ":"),
+            ('b', &["looks"], DIES),
+            ('c', &["looks", "shares", "tries"], DIES),
+            // Nothing is shared.
+            ('d', &["looks"], ":"),
+            ('e', &["looks", "shares", "tries", "works"], ":"),
+            ('f', &["looks"], DIES),
+        ]);
+        assert_eq!((sparse, memory_of), (ids(&['e']), ['a', 'c', 'e'].map(memory).into()));
     }
 
     #[test]
@@ -297,7 +361,7 @@ mod tests {
         let mut command = Command::new("sleep");
         let child = command.arg("1000").stdout(Stdio::piped()).spawn().unwrap();
         let id = rustix::process::Pid::from_child(&child);
-        let said = listen(child, Duration::from_millis(1), |_| ());
+        let said = listen(child, Duration::from_millis(1), |_| ()).unwrap_err();
         assert!(said.contains("does not return within 1ms"), "{said}");
         while rustix::process::test_kill_process(id).is_ok() {
             thread::sleep(Duration::from_millis(1));

@@ -71,9 +71,12 @@ impl FromStr for GpuId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Memory of a GPU was found to be shared in this way, which goes before any trial of it.
+    /// How memory of this GPU, of this name, is shared is found out next. If nothing follows, its driver may have ended
+    /// the process.
+    Looks(GpuId, String),
+    /// It is shared in this way.
     Shares(SharedMemory),
-    /// This GPU, of this name, is tried next. If nothing follows, its driver has ended the process.
+    /// Sparse binding is tried next. If nothing follows, the GPU's driver has ended the process.
     Tries(GpuId, String),
     /// It binds imported memory sparsely.
     Works(GpuId),
@@ -81,27 +84,27 @@ pub enum Step {
     Fails(GpuId, String),
 }
 
-/// Tries each GPU of the configuration where memory is imported and the driver has sparse binding, but for those in
-/// `skipped`, and tells how it goes. A driver may end the process, or not return, in the middle of it. Tells of each GPU first how
-/// its memory is shared, since that is found out on the way.
+/// Finds out of each GPU of the configuration, but for those in `skipped`, how its memory is shared, and whether it binds
+/// sparsely what it imports, if it has sparse binding and imports memory. Tells how it goes. A driver may end the process,
+/// or not return, in the middle of it.
+///
+/// GPUs that have one id between them are left out: what is true of one may not be of the other.
 pub fn try_gpus(config: &Config, skipped: &[GpuId], mut tell: impl FnMut(Step)) -> Result<(), HostError> {
     let loader = Loader::of(config)?;
     let instance = Instance::for_host(&loader, config)?;
     let devices = instance.enumerate();
-    for device in devices.iter().flatten() {
-        let shared = SharedMemory::of(GpuId::of(device.uuids()), device.memory_plan());
-        shared.into_iter().for_each(|shared| tell(Step::Shares(shared)));
-    }
-    for device in devices.iter().flatten().filter(|device| device.withholds_sparse()) {
-        let id = GpuId::of(device.uuids());
-        if skipped.contains(&id) {
-            continue;
+    let ids: Vec<_> = devices.iter().flatten().map(|device| GpuId::of(device.uuids())).collect();
+    let is_in_question = |id: &GpuId| !skipped.contains(id) && ids.iter().filter(|other| *other == id).count() == 1;
+    for (device, id) in devices.iter().flatten().zip(&ids).filter(|(_, id)| is_in_question(id)) {
+        tell(Step::Looks(*id, device.name()));
+        SharedMemory::of(*id, device.memory_plan()).into_iter().for_each(|shared| tell(Step::Shares(shared)));
+        if device.withholds_sparse() {
+            tell(Step::Tries(*id, device.name()));
+            tell(match sparse::check(device) {
+                Ok(()) => Step::Works(*id),
+                Err(reason) => Step::Fails(*id, reason),
+            });
         }
-        tell(Step::Tries(id, device.name()));
-        tell(match sparse::check(device) {
-            Ok(()) => Step::Works(id),
-            Err(reason) => Step::Fails(id, reason),
-        });
     }
     instance.destroy();
     let enumerated = devices.map(|_| ());

@@ -172,7 +172,7 @@ fn found(offers: Offers, skipped: &[GpuId]) -> (Vec<SharedMemory>, Vec<Step>) {
 
 #[test]
 fn no_guest_waits_for_memory_to_be_tried_that_somebody_has_tried() {
-    let (known, _) = found(importing(), &["0".repeat(64).parse().expect("an id")]);
+    let (known, _) = found(importing(), &[]);
     assert!(matches!(&*known, [one] if one.to_string().contains("import")), "{known:?}");
     let finds_memory = |known| {
         let mock = Mock::offering(importing());
@@ -199,10 +199,27 @@ fn only_what_is_in_question_is_tried() {
     let id: GpuId = "0".repeat(64).parse().expect("an id");
     let steps = tried(importing(), &[]);
     // This driver writes nothing.
-    let [Step::Tries(tried_id, name), Step::Fails(failed, reason)] = &*steps else { panic!("{steps:?}") };
+    let [looks, Step::Tries(tried_id, name), Step::Fails(failed, reason)] = &*steps else { panic!("{steps:?}") };
     assert_eq!((*tried_id, name.as_str(), *failed), (id, "mock", id));
     assert!(reason.contains("the GPU wrote") && reason.contains("0x0 is there"), "{reason}");
+    assert_eq!(*looks, Step::Looks(id, "mock".to_owned()));
     assert_eq!(tried(importing(), &[id]), []);
-    assert_eq!(tried(Offers::default(), &[]), [], "memory is exported");
-    assert_eq!(tried(Offers { sparse: false, ..importing() }, &[]), [], "there is nothing to try");
+    let looks = std::slice::from_ref(looks);
+    assert_eq!(tried(Offers::default(), &[]), looks, "memory is exported");
+    assert_eq!(tried(Offers { sparse: false, ..importing() }, &[]), looks, "there is nothing to try");
+}
+
+#[test]
+fn memory_is_told_of_after_it_is_announced_and_before_anything_else_is_tried() {
+    let mock = Mock::offering(importing());
+    let mut steps = Vec::new();
+    try_gpus(&world::config(&mock), &[], |step| steps.push(step)).expect("a driver");
+    assert!(matches!(&*steps, [Step::Looks(..), Step::Shares(_), Step::Tries(..), Step::Fails(..)]), "{steps:?}");
+    mock.assert_clean();
+}
+
+#[test]
+fn of_gpus_that_cannot_be_told_apart_nothing_is_told() {
+    let (memory, steps) = found(Offers { physical_devices: 2, ..importing() }, &[]);
+    assert_eq!((memory, steps), (Vec::new(), Vec::new()));
 }
