@@ -2,8 +2,9 @@
 
 use mock_driver::{Mock, Offers};
 use venus_host::driver::{
-    Config, SharedMemory,
+    Config, MemoryChoice, SharedMemory,
     sparse::{GpuId, Step, try_gpus},
+    survey,
 };
 use venus_protocol::{
     args::*,
@@ -222,4 +223,21 @@ fn memory_is_told_of_after_it_is_announced_and_before_anything_else_is_tried() {
 fn of_gpus_that_cannot_be_told_apart_nothing_is_told() {
     let (memory, steps) = found(Offers { physical_devices: 2, ..importing() }, &[]);
     assert_eq!((memory, steps), (Vec::new(), Vec::new()));
+}
+
+/// What somebody has told of ways that the configuration does not admit is not believed.
+#[test]
+fn ways_of_sharing_memory_are_those_that_may_be_tried() {
+    let (known, _) = found(importing(), &[]);
+    let [told] = &*known else { panic!("{known:?}") };
+    let opaque: SharedMemory = told.to_string().replace("import", "opaque").parse().expect("as it was but for a word");
+    for (known, choice) in [(told, MemoryChoice::DmaBuf), (&opaque, MemoryChoice::Auto)] {
+        let mock = Mock::offering(importing());
+        let config = world::config(&mock).memory(choice).shares_memory(vec![known.clone()]);
+        let survey = survey::survey(&config);
+        let gpus = survey.gpus.expect("a driver");
+        let [gpu] = &*gpus else { panic!("{gpus:?}") };
+        assert!(!gpu.memory.failures.is_empty(), "{choice:?}: {:?}", gpu.memory);
+        assert!(gpu.memory.ways.iter().all(|(way, _)| way == "imported memory"), "{choice:?}: {:?}", gpu.memory);
+    }
 }

@@ -8,6 +8,7 @@ use std::{fmt, str::FromStr};
 use ash::vk;
 
 use super::{super::sparse::GpuId, Attempt, MemoryPlan, SharingMethod, TypeMask};
+use crate::resource::host_page_size;
 
 /// Between the parts of what is known of a GPU, and between a method and its types.
 const PART: char = ':';
@@ -42,17 +43,19 @@ impl SharedMemory {
         self.gpu == gpu
     }
 
-    /// The decision for this GPU, if those of its types that a host sees are `host_visible`.
+    /// The decision for this GPU, unless trying it could not have come to that: by a method that `may_be_tried` does not
+    /// admit, with types that are none of those that a host sees, or with another `granularity`.
     pub(super) fn plan(
         &self,
         memory: vk::PhysicalDeviceMemoryProperties,
         host_visible: TypeMask,
+        granularity: u64,
+        may_be_tried: impl Fn(SharingMethod) -> bool,
     ) -> Option<MemoryPlan> {
-        let is_possible = |types: TypeMask| types.without(host_visible).is_empty();
+        let is_possible =
+            |&(method, types): &(_, TypeMask)| may_be_tried(method) && types.without(host_visible).is_empty();
         let attempts = self.ways.iter().map(|&(method, types)| Attempt { method, outcome: Ok(types) });
-        self.ways
-            .iter()
-            .all(|(_, types)| is_possible(*types))
+        (self.granularity == granularity.max(host_page_size()) && self.ways.iter().all(is_possible))
             .then(|| MemoryPlan::new(memory, self.granularity, attempts.collect()))
     }
 }
@@ -121,7 +124,7 @@ mod tests {
         assert_eq!(known.to_string(), format!("{}:65536:dmabuf=2:import=4", id()));
         let told: SharedMemory = known.to_string().parse().unwrap();
         assert!(told.is_of(id()) && !told.is_of("00".repeat(32).parse().unwrap()));
-        let plan = told.plan(memory(), TypeMask(0b110)).unwrap();
+        let plan = told.plan(memory(), TypeMask(0b110), 64 << 10, |_| true).unwrap();
         assert_eq!([0, 1, 2].map(|index| plan.method_of(index)), [0, 1, 2].map(|index| made.method_of(index)));
         assert_eq!(plan.granularity(), made.granularity());
         let flags = |plan: &MemoryPlan| plan.guest_view().memory_types.map(|kind| kind.property_flags.as_raw());
@@ -130,10 +133,22 @@ mod tests {
 
     #[test]
     fn a_plan_for_types_that_there_are_not_is_none() {
-        let known: SharedMemory = format!("{}:4096:import=6", id()).parse().unwrap();
-        assert!(known.plan(memory(), TypeMask(0b110)).is_some());
-        assert!(known.plan(memory(), TypeMask(0b010)).is_none());
+        let known: SharedMemory = format!("{}:65536:import=6", id()).parse().unwrap();
+        assert!(known.plan(memory(), TypeMask(0b110), 65536, |_| true).is_some());
+        assert!(known.plan(memory(), TypeMask(0b010), 65536, |_| true).is_none());
         assert_eq!(SharedMemory::of(id(), &MemoryPlan::new(memory(), 4096, Vec::new())), None);
+    }
+
+    #[test]
+    fn a_plan_that_could_not_have_been_made_is_none() {
+        let known: SharedMemory = format!("{}:65536:import=2:opaque=4", id()).parse().unwrap();
+        let plan = |granularity, methods: &[SharingMethod]| {
+            known.plan(memory(), TypeMask(0b110), granularity, |method| methods.contains(&method)).is_some()
+        };
+        assert!(plan(65536, &[SharingMethod::Import, SharingMethod::Opaque]));
+        assert!(!plan(65536, &[SharingMethod::Import]) && !plan(65536, &[SharingMethod::Opaque]));
+        // The driver wants more of imported memory, or less.
+        assert!([1 << 17, 4096].iter().all(|other| !plan(*other, &[SharingMethod::Import, SharingMethod::Opaque])));
     }
 
     #[test]

@@ -20,17 +20,20 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
     let (choice, transport) = physical.memory_choice();
     // SAFETY: the physical device is alive as long as its instance.
     let memory = unsafe { physical.instance().get_physical_device_memory_properties(physical.raw()) };
-    let known = physical.shared_memory().and_then(|known| known.plan(memory, host_visible(&memory)));
+    let granularity = import_alignment(physical).max(physical.profile().granularity());
+    let methods = choice.methods(physical.is_metal());
+    let may_be_tried = |method| methods.contains(&method) && transport.refuses(method).is_none();
+    let known = physical.shared_memory();
+    let known = known.and_then(|known| known.plan(memory, host_visible(&memory), granularity, may_be_tried));
     if let Some(known) = known {
         return known;
     }
-    let granularity = import_alignment(physical).max(physical.profile().granularity());
     let mut attempts = Vec::new();
     match Probe::new(physical) {
         Ok(probe) => {
             let all = host_visible(&memory);
             let mut left = all;
-            for &method in choice.methods(physical.is_metal()) {
+            for &method in methods {
                 let outcome = match transport.refuses(method) {
                     // No news where something works: `venus doctor` tells it in any case.
                     Some(_) if left != all => continue,
@@ -46,9 +49,7 @@ pub(crate) fn plan(physical: &PhysicalDevice) -> MemoryPlan {
         }
         Err(result) => {
             let outcome = Err(format!("no device can be created to try it: {result}"));
-            attempts.extend(
-                choice.methods(physical.is_metal()).iter().map(|&method| Attempt { method, outcome: outcome.clone() }),
-            );
+            attempts.extend(methods.iter().map(|&method| Attempt { method, outcome: outcome.clone() }));
         }
     }
     MemoryPlan::new(memory, granularity, attempts)
