@@ -133,9 +133,9 @@ fn run(inbox: &Inbox) {
     }
 }
 
-/// Has the thread sleep until somebody wakes it. Once it has slept for a while it gives back what is kept of its heap, and
-/// returns: whoever calls looks at its rings again before it sleeps for good. A wake-up that came at the end of that while is
-/// used up, and would be missed otherwise.
+/// Has the thread sleep until somebody wakes it. Once it has slept for a while it gives back what is kept of its heap,
+/// and returns: whoever calls looks at its rings again before it sleeps for good. A wake-up that came at the end of that
+/// while is used up, and would be missed otherwise.
 fn rest(gave_back: &mut bool) {
     if *gave_back || !allocator::keeps() {
         thread::park();

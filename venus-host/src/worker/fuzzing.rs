@@ -1,4 +1,5 @@
-//! A worker in its guest's hands, as its monitor hears it: for the fuzz target `worker`, and built with the feature `fuzzing` only.
+//! A worker in its guest's hands, as its monitor hears it: for the fuzz target `worker`, and built with the feature
+//! `fuzzing` only.
 
 use std::{
     os::{fd::AsFd as _, unix::net::UnixStream},
