@@ -114,7 +114,9 @@ struct Guest<'m, 'd> {
     next_id: u64,
     next_resource: u32,
     next_queue: u32,
-    /// How many words of code the current request has.
+    /// The command of the current request.
+    command: CommandType,
+    /// How many words of code it has.
     words: usize,
     /// Objects of each type.
     live: BTreeMap<i32, Vec<u64>>,
@@ -143,6 +145,7 @@ impl<'m, 'd> Guest<'m, 'd> {
             next_id: 100,
             next_resource: REPLIES + 1,
             next_queue: 0,
+            command: CommandType::CREATE_INSTANCE,
             words: 0,
             live: BTreeMap::new(),
             sent: Vec::new(),
@@ -217,7 +220,11 @@ impl<'m, 'd> Guest<'m, 'd> {
         // A reply to this one would go where nobody looks.
         let wants_reply = row.command != CommandType::SET_REPLY_COMMAND_STREAM_MESA;
         self.words = 0;
-        generate::request(row, wants_reply.into(), &mut Content { guest: self, number: 0 })
+        // Others may be made on the way.
+        let outer = std::mem::replace(&mut self.command, row.command);
+        let request = generate::request(row, wants_reply.into(), &mut Content { guest: self, number: 0 });
+        self.command = outer;
+        request
     }
 
     /// Sends a request, and looks at the reply to one that is as it was made.
@@ -394,6 +401,10 @@ impl content::Guest for Guest<'_, '_> {
 
     fn queues(&mut self) -> &mut u32 {
         &mut self.next_queue
+    }
+
+    fn command(&self) -> CommandType {
+        self.command
     }
 
     fn words(&mut self) -> &mut usize {

@@ -29,6 +29,9 @@ pub trait Guest {
     /// How many queues were asked for. Each is asked for once.
     fn queues(&mut self) -> &mut u32;
 
+    /// The command of the current request.
+    fn command(&self) -> CommandType;
+
     /// How many words of code the current request has.
     fn words(&mut self) -> &mut usize;
 }
@@ -54,9 +57,11 @@ enum Value {
     QueueIndex,
     /// A timeline that nobody uses.
     RingIdx,
+    /// A stage of the pipelines that the command makes.
+    Stage,
 }
 
-use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Words};
+use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
 
 /// Values by command or structure, and member.
 const VALUES: &[(&str, &str, Value)] = &[
@@ -110,7 +115,7 @@ const VALUES: &[(&str, &str, Value)] = &[
     ("VkInputAttachmentAspectReference", "subpass", Number(0)),
     ("VkInputAttachmentAspectReference", "inputAttachmentIndex", Number(0)),
     ("VkImageCreateInfo", "mipLevels", Number(1)),
-    ("VkPipelineShaderStageCreateInfo", "stage", Number(1)),
+    ("VkPipelineShaderStageCreateInfo", "stage", Stage),
     ("VkVertexInputBindingDescription", "binding", Number(3)),
     ("VkVertexInputAttributeDescription", "location", Number(4)),
     ("VkVertexInputAttributeDescription", "binding", Number(5)),
@@ -181,6 +186,12 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
         Ring => guest.ring(),
         NewRing => guest.new_id(),
         RingIdx => u64::from(*guest.queues()) + 1,
+        // Compute, ray generation, and vertices.
+        Stage => match guest.command() {
+            CommandType::CREATE_COMPUTE_PIPELINES => 0x20,
+            CommandType::CREATE_RAY_TRACING_PIPELINES_KHR => 0x100,
+            _ => 1,
+        },
         // Asked for last, because members follow the chain.
         QueueIndex => {
             let queues = guest.queues();

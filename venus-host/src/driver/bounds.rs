@@ -5,17 +5,27 @@
 //! compared here where that takes nothing but the command and the limits. What would take more is in
 //! `docs/validation.md`, with the reason.
 
+use std::ptr::NonNull;
+
 use ash::vk;
+use venus_protocol::args::CreateGraphicsPipelinesArgs;
 
 use super::{Device, Refusal, chain, device::slice};
 use crate::error::APPLICATION;
 
 /// The highest number of a binding in a layout of descriptor sets. Vulkan has no limit, and drivers make tables from 0 to
-/// the highest number, whose length must not wrap around.
+/// the highest number. Up to here neither the length of one wraps around in 32 bits, nor its bytes where an entry has
+/// less than 256. It is not there to save memory: a table of that length may still take gigabytes, of the guest's process.
 const MOST_BINDINGS: u32 = 1 << 24;
 
-/// The stages of pipelines that drivers have places for: VK_SHADER_STAGE_VERTEX_BIT to VK_SHADER_STAGE_CALLABLE_BIT_KHR.
-const STAGES: u32 = 0x3fff;
+/// The stages that drivers have places for in pipelines of each kind. For graphics those of vertices to fragments, task and
+/// mesh.
+const GRAPHICS_STAGES: u32 = 0x1f | 0xc0;
+const COMPUTE_STAGES: u32 = vk::ShaderStageFlags::COMPUTE.as_raw();
+/// VK_SHADER_STAGE_RAYGEN_BIT_KHR to VK_SHADER_STAGE_CALLABLE_BIT_KHR.
+const RAY_TRACING_STAGES: u32 = 0x3f00;
+/// Stages that take the place of what reads vertices.
+const MESH_STAGES: u32 = 0xc0;
 
 /// What is wrong with `member`, which is the application's doing.
 #[cold]
@@ -51,27 +61,41 @@ fn span(member: &'static str, first: u32, count: u32, most: u32) -> Result<(), R
     }
 }
 
-/// What is read of a render pass, of either version.
-struct Subpass<'a> {
-    inputs: &'a [u32],
-    colours: &'a [u32],
-    others: &'a [u32],
-    preserved: &'a [u32],
+/// The attachments that a subpass of either version names: the members, and what they are.
+macro_rules! named_attachments {
+    ($subpass:expr) => {{
+        let (subpass, colours) = ($subpass, $subpass.color_attachment_count);
+        [
+            (
+                "pCreateInfo->pSubpasses[].pInputAttachments[].attachment",
+                // SAFETY: (of all) counts and pointers belong together, and pointers are null or live as long as the
+                // subpass: the decoder made them.
+                unsafe { slice(subpass.p_input_attachments, subpass.input_attachment_count) },
+            ),
+            (
+                "pCreateInfo->pSubpasses[].pResolveAttachments[].attachment",
+                // SAFETY: as above.
+                unsafe { slice(subpass.p_resolve_attachments, colours) },
+            ),
+            (
+                "pCreateInfo->pSubpasses[].pColorAttachments[].attachment",
+                // SAFETY: as above.
+                unsafe { slice(subpass.p_color_attachments, colours) },
+            ),
+            (
+                "pCreateInfo->pSubpasses[].pDepthStencilAttachment->attachment",
+                // SAFETY: as above.
+                unsafe { slice(subpass.p_depth_stencil_attachment, 1) },
+            ),
+        ]
+    }};
 }
 
-/// The attachments that a subpass uses are the pass's.
-fn check_subpass(subpass: &Subpass<'_>, attachments: u32, most_colours: u32) -> Result<(), Refusal> {
-    let colours = u32::try_from(subpass.colours.len()).unwrap_or(u32::MAX);
-    at_most("pCreateInfo->pSubpasses[].colorAttachmentCount", colours, most_colours)?;
-    for (member, indices) in [
-        ("pCreateInfo->pSubpasses[].pInputAttachments[].attachment", subpass.inputs),
-        ("pCreateInfo->pSubpasses[].pColorAttachments[].attachment", subpass.colours),
-        ("pCreateInfo->pSubpasses[].attachment", subpass.others),
-        ("pCreateInfo->pSubpasses[].pPreserveAttachments", subpass.preserved),
-    ] {
-        indices.iter().try_for_each(|index| below_or(member, vk::ATTACHMENT_UNUSED, *index, attachments))?;
-    }
-    Ok(())
+/// The attachments that a subpass preserves are the pass's.
+fn check_preserved(preserved: &[u32], attachments: u32) -> Result<(), Refusal> {
+    preserved
+        .iter()
+        .try_for_each(|index| below("pCreateInfo->pSubpasses[].pPreserveAttachments[]", *index, attachments))
 }
 
 /// The subpasses of a dependency are the pass's.
@@ -80,30 +104,23 @@ fn check_dependency(from: u32, to: u32, subpasses: u32) -> Result<(), Refusal> {
     below_or("pCreateInfo->pDependencies[].dstSubpass", vk::SUBPASS_EXTERNAL, to, subpasses)
 }
 
+/// What both versions of render passes say of colour attachments.
+const COLOURS: &str = "pCreateInfo->pSubpasses[].colorAttachmentCount";
+
 fn check_render_pass(info: &vk::RenderPassCreateInfo<'_>, most_colours: u32) -> Result<(), Refusal> {
-    let index = |reference: &vk::AttachmentReference| reference.attachment;
-    // SAFETY: (of all slices and references) counts and pointers belong together, and pointers are null or live as long as
-    // `info`: the decoder made them.
+    // SAFETY: (of all slices) counts and pointers belong together, and pointers are null or live as long as `info`: the
+    // decoder made them.
     let subpasses = unsafe { slice(info.p_subpasses, info.subpass_count) };
     for subpass in subpasses {
-        let count = subpass.color_attachment_count;
-        // SAFETY: as above.
-        let inputs = unsafe { slice(subpass.p_input_attachments, subpass.input_attachment_count) };
-        // SAFETY: as above.
-        let colours = unsafe { slice(subpass.p_color_attachments, count) };
-        // SAFETY: as above.
-        let resolves = unsafe { slice(subpass.p_resolve_attachments, count) };
-        // SAFETY: as above.
-        let depth = unsafe { slice(subpass.p_depth_stencil_attachment, 1) };
+        at_most(COLOURS, subpass.color_attachment_count, most_colours)?;
+        for (member, references) in named_attachments!(subpass) {
+            for each in references {
+                below_or(member, vk::ATTACHMENT_UNUSED, each.attachment, info.attachment_count)?;
+            }
+        }
         // SAFETY: as above.
         let preserved = unsafe { slice(subpass.p_preserve_attachments, subpass.preserve_attachment_count) };
-        let read = Subpass {
-            inputs: &inputs.iter().map(index).collect::<Vec<_>>(),
-            colours: &colours.iter().map(index).collect::<Vec<_>>(),
-            others: &resolves.iter().chain(depth).map(index).collect::<Vec<_>>(),
-            preserved,
-        };
-        check_subpass(&read, info.attachment_count, most_colours)?;
+        check_preserved(preserved, info.attachment_count)?;
     }
     // SAFETY: as above.
     let dependencies = unsafe { slice(info.p_dependencies, info.dependency_count) };
@@ -127,32 +144,31 @@ fn check_render_pass(info: &vk::RenderPassCreateInfo<'_>, most_colours: u32) -> 
 }
 
 fn check_render_pass2(info: &vk::RenderPassCreateInfo2<'_>, most_colours: u32) -> Result<(), Refusal> {
-    let index = |reference: &vk::AttachmentReference2<'_>| reference.attachment;
+    const RESOLVED: &str = "pCreateInfo->pSubpasses[].pNext<VkSubpassDescriptionDepthStencilResolve>.pDepthStencilResolveAttachment->attachment";
+    const SHADING_RATE: &str = "pCreateInfo->pSubpasses[].pNext<VkFragmentShadingRateAttachmentInfoKHR>.pFragmentShadingRateAttachment->attachment";
+    let check = |member, reference: &vk::AttachmentReference2<'_>| {
+        below_or(member, vk::ATTACHMENT_UNUSED, reference.attachment, info.attachment_count)
+    };
     // SAFETY: (of all slices and references) as in `check_render_pass`.
     let subpasses = unsafe { slice(info.p_subpasses, info.subpass_count) };
     for subpass in subpasses {
-        let count = subpass.color_attachment_count;
-        // SAFETY: as above.
-        let inputs = unsafe { slice(subpass.p_input_attachments, subpass.input_attachment_count) };
-        // SAFETY: as above.
-        let colours = unsafe { slice(subpass.p_color_attachments, count) };
-        // SAFETY: as above.
-        let resolves = unsafe { slice(subpass.p_resolve_attachments, count) };
-        // SAFETY: as above.
-        let depth = unsafe { slice(subpass.p_depth_stencil_attachment, 1) };
+        at_most(COLOURS, subpass.color_attachment_count, most_colours)?;
+        for (member, references) in named_attachments!(subpass) {
+            references.iter().try_for_each(|each| check(member, each))?;
+        }
+        for node in chain::find_all::<vk::SubpassDescriptionDepthStencilResolve<'_>>(subpass) {
+            // SAFETY: as above.
+            let resolved = unsafe { node.p_depth_stencil_resolve_attachment.as_ref() };
+            resolved.map_or(Ok(()), |each| check(RESOLVED, each))?;
+        }
+        for node in chain::find_all::<vk::FragmentShadingRateAttachmentInfoKHR<'_>>(subpass) {
+            // SAFETY: as above.
+            let rate = unsafe { node.p_fragment_shading_rate_attachment.as_ref() };
+            rate.map_or(Ok(()), |each| check(SHADING_RATE, each))?;
+        }
         // SAFETY: as above.
         let preserved = unsafe { slice(subpass.p_preserve_attachments, subpass.preserve_attachment_count) };
-        let depth_resolves = chain::find_all::<vk::SubpassDescriptionDepthStencilResolve<'_>>(subpass);
-        // SAFETY: as above.
-        let depth_resolves =
-            depth_resolves.filter_map(|node| unsafe { node.p_depth_stencil_resolve_attachment.as_ref() });
-        let read = Subpass {
-            inputs: &inputs.iter().map(index).collect::<Vec<_>>(),
-            colours: &colours.iter().map(index).collect::<Vec<_>>(),
-            others: &resolves.iter().chain(depth).chain(depth_resolves).map(index).collect::<Vec<_>>(),
-            preserved,
-        };
-        check_subpass(&read, info.attachment_count, most_colours)?;
+        check_preserved(preserved, info.attachment_count)?;
     }
     // SAFETY: as above.
     let dependencies = unsafe { slice(info.p_dependencies, info.dependency_count) };
@@ -165,6 +181,17 @@ fn check_framebuffer(info: &vk::FramebufferCreateInfo<'_>, limits: &vk::Physical
     sized("pCreateInfo->width", info.width, limits.max_framebuffer_width)?;
     sized("pCreateInfo->height", info.height, limits.max_framebuffer_height)?;
     sized("pCreateInfo->layers", info.layers, limits.max_framebuffer_layers)
+}
+
+/// A buffer has bytes.
+fn check_buffer(info: &vk::BufferCreateInfo<'_>) -> Result<(), Refusal> {
+    if info.size == 0 { Err(refusal("pCreateInfo->size", "is 0".to_owned())) } else { Ok(()) }
+}
+
+/// A buffer has bytes, if there is one.
+pub(crate) fn check_described_buffer(info: *const vk::BufferCreateInfo<'_>) -> Result<(), Refusal> {
+    // SAFETY: null or made by the decoder, by this room's contract.
+    unsafe { info.as_ref() }.map_or(Ok(()), check_buffer)
 }
 
 /// An image has texels, and no more levels than halving its size gives.
@@ -227,34 +254,86 @@ fn check_vertex_input(
     Ok(())
 }
 
-/// Each stage is one, and one that there are places for.
-fn check_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<(), Refusal> {
-    stages.iter().map(|stage| stage.stage.as_raw()).try_for_each(|bits| {
-        if bits.is_power_of_two() && bits & STAGES != 0 {
-            return Ok(());
-        }
-        Err(refusal("pCreateInfos[].pStages[].stage", format!("is {bits:#x}, which is no stage")))
+/// A stage, which `member` names, is one, and one of the `places` that there are in pipelines of its kind.
+fn check_stage(member: &'static str, bits: u32, places: u32) -> Result<(), Refusal> {
+    if bits.is_power_of_two() && bits & places != 0 {
+        return Ok(());
+    }
+    Err(refusal(member, format!("is {bits:#x}, which is no stage of such a pipeline")))
+}
+
+/// The stages of a graphics pipeline have places, and each its own. Says which there are.
+fn check_graphics_stages(stages: &[vk::PipelineShaderStageCreateInfo<'_>]) -> Result<u32, Refusal> {
+    const MEMBER: &str = "pCreateInfos[].pStages[].stage";
+    stages.iter().map(|stage| stage.stage.as_raw()).try_fold(0, |seen, bits| {
+        check_stage(MEMBER, bits, GRAPHICS_STAGES)?;
+        if seen & bits == 0 { Ok(seen | bits) } else { Err(refusal(MEMBER, format!("is {bits:#x} once more"))) }
     })
+}
+
+/// What a pipeline leaves to commands.
+fn dynamic_states<'a>(info: &vk::GraphicsPipelineCreateInfo<'a>) -> &'a [vk::DynamicState] {
+    // SAFETY: null or made by the decoder, by this room's contract.
+    let Some(state) = (unsafe { info.p_dynamic_state.as_ref() }) else { return &[] };
+    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+    unsafe { slice(state.p_dynamic_states, state.dynamic_state_count) }
+}
+
+/// Whether Vulkan ignores how many attachments a pipeline blends: all that it could say of them is left to commands.
+fn is_blending_dynamic(states: &[vk::DynamicState]) -> bool {
+    [
+        vk::DynamicState::COLOR_BLEND_ENABLE_EXT,
+        vk::DynamicState::COLOR_BLEND_EQUATION_EXT,
+        vk::DynamicState::COLOR_WRITE_MASK_EXT,
+    ]
+    .iter()
+    .all(|state| states.contains(state))
+}
+
+/// How many attachments a pipeline blends is no more than the limit. Where Vulkan ignores the number, it is made the limit:
+/// drivers may fill their tables all the same.
+fn limit_blending(info: &vk::GraphicsPipelineCreateInfo<'_>, most: u32) -> Result<(), Refusal> {
+    let Some(node) = NonNull::new(info.p_color_blend_state.cast_mut()) else { return Ok(()) };
+    // SAFETY: (and for the write below) made by the decoder, in memory that it gave out for writing; nothing else refers to
+    // it now, since the only way to it is the description, whose command the callers borrow mutably.
+    let mut blend = unsafe { node.read() };
+    if blend.attachment_count <= most {
+        return Ok(());
+    }
+    if blend.p_attachments.is_null() && is_blending_dynamic(dynamic_states(info)) {
+        blend.attachment_count = most;
+        // SAFETY: as above.
+        unsafe { node.write(blend) };
+        return Ok(());
+    }
+    at_most("pCreateInfos[].pColorBlendState->attachmentCount", blend.attachment_count, most)
 }
 
 fn check_graphics(info: &vk::GraphicsPipelineCreateInfo<'_>, limits: &vk::PhysicalDeviceLimits) -> Result<(), Refusal> {
     // SAFETY: (of all slices and references) counts and pointers belong together, and pointers are null or live as long as
     // `info`: the decoder made them.
-    check_stages(unsafe { slice(info.p_stages, info.stage_count) })?;
-    // SAFETY: as above.
-    if let Some(input) = unsafe { info.p_vertex_input_state.as_ref() } {
-        check_vertex_input(input, limits)?;
+    let stages = check_graphics_stages(unsafe { slice(info.p_stages, info.stage_count) })?;
+    // Vulkan ignores it where nothing reads vertices, or where commands say how.
+    if stages & MESH_STAGES == 0 && !dynamic_states(info).contains(&vk::DynamicState::VERTEX_INPUT_EXT) {
+        // SAFETY: as above.
+        let input = unsafe { info.p_vertex_input_state.as_ref() };
+        input.map_or(Ok(()), |input| check_vertex_input(input, limits))?;
     }
     // SAFETY: as above.
-    if let Some(viewports) = unsafe { info.p_viewport_state.as_ref() } {
+    let rasterization = unsafe { info.p_rasterization_state.as_ref() };
+    let is_discarded = rasterization.is_some_and(|state| state.rasterizer_discard_enable != vk::FALSE)
+        && !dynamic_states(info).contains(&vk::DynamicState::RASTERIZER_DISCARD_ENABLE);
+    // SAFETY: as above.
+    if let Some(viewports) = unsafe { info.p_viewport_state.as_ref() }.filter(|_| !is_discarded) {
         let most = limits.max_viewports;
         at_most("pCreateInfos[].pViewportState->viewportCount", viewports.viewport_count, most)?;
         at_most("pCreateInfos[].pViewportState->scissorCount", viewports.scissor_count, most)?;
     }
     let most = limits.max_color_attachments;
-    // SAFETY: as above.
-    if let Some(blend) = unsafe { info.p_color_blend_state.as_ref() } {
-        at_most("pCreateInfos[].pColorBlendState->attachmentCount", blend.attachment_count, most)?;
+    limit_blending(info, most)?;
+    if info.render_pass != vk::RenderPass::null() {
+        // What is rendered to is the render pass's, and Vulkan ignores this.
+        return Ok(());
     }
     chain::find_all::<vk::PipelineRenderingCreateInfo<'_>>(info).try_for_each(|rendering| {
         let member = "pCreateInfos[].pNext<VkPipelineRenderingCreateInfo>.colorAttachmentCount";
@@ -288,8 +367,8 @@ impl Device {
     }
 
     /// There is room for what graphics pipelines are described by.
-    pub(crate) fn check_graphics_bounds(&self, infos: &[vk::GraphicsPipelineCreateInfo<'_>]) -> Result<(), Refusal> {
-        infos.iter().try_for_each(|info| check_graphics(info, self.limits()))
+    pub(crate) fn limit_graphics(&self, args: &mut CreateGraphicsPipelinesArgs<'_>) -> Result<(), Refusal> {
+        args.p_create_infos.iter().try_for_each(|info| check_graphics(info, self.limits()))
     }
 
     /// The queue family that command buffers are to be for is one.
@@ -300,14 +379,19 @@ impl Device {
 
 /// The stages of compute pipelines.
 pub(crate) fn check_compute(infos: &[vk::ComputePipelineCreateInfo<'_>]) -> Result<(), Refusal> {
-    infos.iter().try_for_each(|info| check_stages(std::slice::from_ref(&info.stage)))
+    infos
+        .iter()
+        .try_for_each(|info| check_stage("pCreateInfos[].stage.stage", info.stage.stage.as_raw(), COMPUTE_STAGES))
 }
 
 /// The stages of ray tracing pipelines, and the shaders of their groups.
 pub(crate) fn check_ray_tracing(infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>]) -> Result<(), Refusal> {
     infos.iter().try_for_each(|info| {
         // SAFETY: counts and pointers belong together and live as long as `info`: the decoder made them.
-        check_stages(unsafe { slice(info.p_stages, info.stage_count) })?;
+        let stages = unsafe { slice(info.p_stages, info.stage_count) };
+        for stage in stages {
+            check_stage("pCreateInfos[].pStages[].stage", stage.stage.as_raw(), RAY_TRACING_STAGES)?;
+        }
         // SAFETY: null or made by the decoder, by this room's contract.
         let libraries = unsafe { info.p_library_info.as_ref() };
         if libraries.is_some_and(|libraries| libraries.library_count != 0) {
@@ -320,17 +404,24 @@ pub(crate) fn check_ray_tracing(infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>
     })
 }
 
-/// The shaders that a group has are the pipeline's.
+/// The shaders that a group has are the pipeline's, and none is missing by which a driver takes hold of it. Those that the
+/// group's type has no use for are looked at as well: drivers do not ask for the type first.
 fn check_group(group: &vk::RayTracingShaderGroupCreateInfoKHR<'_>, stages: u32) -> Result<(), Refusal> {
-    if group.ty == vk::RayTracingShaderGroupTypeKHR::GENERAL {
-        return below("pCreateInfos[].pGroups[].generalShader", group.general_shader, stages);
-    }
-    if group.ty == vk::RayTracingShaderGroupTypeKHR::PROCEDURAL_HIT_GROUP {
-        below("pCreateInfos[].pGroups[].intersectionShader", group.intersection_shader, stages)?;
-    }
+    const GENERAL: &str = "pCreateInfos[].pGroups[].generalShader";
+    const INTERSECTION: &str = "pCreateInfos[].pGroups[].intersectionShader";
     let none = vk::SHADER_UNUSED_KHR;
     below_or("pCreateInfos[].pGroups[].closestHitShader", none, group.closest_hit_shader, stages)?;
-    below_or("pCreateInfos[].pGroups[].anyHitShader", none, group.any_hit_shader, stages)
+    below_or("pCreateInfos[].pGroups[].anyHitShader", none, group.any_hit_shader, stages)?;
+    match group.ty {
+        vk::RayTracingShaderGroupTypeKHR::GENERAL => {
+            below_or(INTERSECTION, none, group.intersection_shader, stages)?;
+            below(GENERAL, group.general_shader, stages)
+        }
+        vk::RayTracingShaderGroupTypeKHR::PROCEDURAL_HIT_GROUP => {
+            below(INTERSECTION, group.intersection_shader, stages)
+        }
+        _ => below_or(INTERSECTION, none, group.intersection_shader, stages),
+    }
 }
 
 #[cfg(test)]
@@ -372,16 +463,137 @@ mod tests {
         assert_eq!(check(2, 0), Ok(()));
         assert_eq!(check(vk::ATTACHMENT_UNUSED, 2), Ok(()));
         assert_eq!(check(3, 0), Err("pCreateInfo->pSubpasses[].pColorAttachments[].attachment"));
-        assert_eq!(check(0, 3), Err("pCreateInfo->pSubpasses[].pPreserveAttachments"));
+        assert_eq!(check(0, 3), Err("pCreateInfo->pSubpasses[].pPreserveAttachments[]"));
+        assert_eq!(check(0, vk::ATTACHMENT_UNUSED), Err("pCreateInfo->pSubpasses[].pPreserveAttachments[]"));
     }
 
     #[test]
-    fn a_stage_is_one() {
-        let check = |bits| {
-            let stage = vk::ShaderStageFlags::from_raw(bits);
-            check_stages(&[vk::PipelineShaderStageCreateInfo { stage, ..Default::default() }]).is_ok()
+    fn what_a_subpass_does_without_is_no_attachment() {
+        let check = |resolved: Option<u32>, rate: Option<u32>| {
+            let reference = |attachment| vk::AttachmentReference2 { attachment, ..Default::default() };
+            let (resolved, rate) = (resolved.map(reference), rate.map(reference));
+            let mut resolve = vk::SubpassDescriptionDepthStencilResolve {
+                p_depth_stencil_resolve_attachment: resolved.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
+                ..Default::default()
+            };
+            let mut shading = vk::FragmentShadingRateAttachmentInfoKHR {
+                p_fragment_shading_rate_attachment: rate.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
+                ..Default::default()
+            };
+            let subpasses = [vk::SubpassDescription2::default().push_next(&mut resolve).push_next(&mut shading)];
+            let dependencies = [vk::SubpassDependency2 { src_subpass: vk::SUBPASS_EXTERNAL, ..Default::default() }];
+            let attachments = [vk::AttachmentDescription2::default(); 3];
+            let info = vk::RenderPassCreateInfo2::default().subpasses(&subpasses).dependencies(&dependencies);
+            check_render_pass2(&info.attachments(&attachments), 2).map_err(|refusal| refusal.reason.into_owned())
         };
-        assert!((0..14).all(|bit| check(1 << bit)));
-        assert!(!check(0) && !check(3) && !check(0x4000) && !check(1 << 31));
+        assert_eq!(check(None, None), Ok(()));
+        assert_eq!(check(Some(vk::ATTACHMENT_UNUSED), Some(2)), Ok(()));
+        assert_eq!(check(Some(2), Some(vk::ATTACHMENT_UNUSED)), Ok(()));
+        assert_eq!(check(Some(3), None), Err("is 3, and there are 3".to_owned()));
+        assert_eq!(check(None, Some(4)), Err("is 4, and there are 3".to_owned()));
+    }
+
+    #[test]
+    fn a_stage_is_one_of_its_kind_of_pipeline() {
+        let count = |places| (0..32).filter(|bit| check_stage("stage", 1 << bit, places).is_ok()).count();
+        let kinds = [GRAPHICS_STAGES, COMPUTE_STAGES, RAY_TRACING_STAGES];
+        assert_eq!(kinds.map(count), [7, 1, 6]);
+        assert!(
+            kinds.iter().all(|places| [0, 3, 0x60, 0x4000].iter().all(|bits| check_stage("", *bits, *places).is_err()))
+        );
+        assert_eq!(GRAPHICS_STAGES & RAY_TRACING_STAGES, 0);
+    }
+
+    #[test]
+    fn stages_of_graphics_are_there_once() {
+        let check = |bits: [u32; 2]| {
+            let stages = bits.map(vk::ShaderStageFlags::from_raw);
+            let stages = stages.map(|stage| vk::PipelineShaderStageCreateInfo { stage, ..Default::default() });
+            check_graphics_stages(&stages).map_err(|refusal| refusal.reason.into_owned())
+        };
+        assert_eq!(check([1, 0x10]), Ok(0x11));
+        assert_eq!(check([0x10, 0x10]), Err("is 0x10 once more".to_owned()));
+        assert_eq!(check([1, 0x100]), Err("is 0x100, which is no stage of such a pipeline".to_owned()));
+    }
+
+    #[test]
+    fn groups_have_shaders_of_their_pipeline() {
+        const UNUSED: u32 = vk::SHADER_UNUSED_KHR;
+        // General, closest hit, any hit and intersection, of a pipeline with two stages.
+        let check = |ty, [general_shader, closest_hit_shader, any_hit_shader, intersection_shader]: [u32; 4]| {
+            let group = vk::RayTracingShaderGroupCreateInfoKHR {
+                ty,
+                general_shader,
+                closest_hit_shader,
+                any_hit_shader,
+                intersection_shader,
+                ..Default::default()
+            };
+            let library = vk::PipelineLibraryCreateInfoKHR::default();
+            let (groups, stage) = ([group], vk::ShaderStageFlags::RAYGEN_KHR);
+            let stages = [vk::PipelineShaderStageCreateInfo { stage, ..Default::default() }; 2];
+            let info = vk::RayTracingPipelineCreateInfoKHR::default().stages(&stages).groups(&groups);
+            check_ray_tracing(&[info.library_info(&library)]).map_err(|refusal| refusal.member)
+        };
+        let [general, triangles, procedural] = [
+            vk::RayTracingShaderGroupTypeKHR::GENERAL,
+            vk::RayTracingShaderGroupTypeKHR::TRIANGLES_HIT_GROUP,
+            vk::RayTracingShaderGroupTypeKHR::PROCEDURAL_HIT_GROUP,
+        ];
+        assert_eq!(check(general, [1, UNUSED, UNUSED, UNUSED]), Ok(()));
+        assert_eq!(check(triangles, [UNUSED; 4]), Ok(()));
+        assert_eq!(check(procedural, [UNUSED, 0, UNUSED, 1]), Ok(()));
+        let intersection = Err("pCreateInfos[].pGroups[].intersectionShader");
+        for ty in [general, triangles, procedural] {
+            let general = if ty == general { 0 } else { UNUSED };
+            assert_eq!(check(ty, [general, 2, 0, 0]), Err("pCreateInfos[].pGroups[].closestHitShader"));
+            assert_eq!(check(ty, [general, 0, 2, 0]), Err("pCreateInfos[].pGroups[].anyHitShader"));
+            assert_eq!(check(ty, [general, 0, 0, 2]), intersection);
+        }
+        assert_eq!(check(general, [UNUSED; 4]), Err("pCreateInfos[].pGroups[].generalShader"));
+        assert_eq!(check(procedural, [UNUSED; 4]), intersection);
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_compared() {
+        let limits = vk::PhysicalDeviceLimits { max_color_attachments: 8, max_viewports: 16, ..Default::default() };
+        let check = |info| check_graphics(&info, &limits).map_err(|refusal| refusal.member);
+        let info = vk::GraphicsPipelineCreateInfo::default();
+        let dynamic =
+            |states: &'static [vk::DynamicState]| vk::PipelineDynamicStateCreateInfo::default().dynamic_states(states);
+        let blending = dynamic(&[
+            vk::DynamicState::COLOR_BLEND_ENABLE_EXT,
+            vk::DynamicState::COLOR_BLEND_EQUATION_EXT,
+            vk::DynamicState::COLOR_WRITE_MASK_EXT,
+        ]);
+        let input_and_discard =
+            dynamic(&[vk::DynamicState::VERTEX_INPUT_EXT, vk::DynamicState::RASTERIZER_DISCARD_ENABLE]);
+
+        let mut blend = vk::PipelineColorBlendStateCreateInfo { attachment_count: 9, ..Default::default() };
+        let mut blended = info;
+        blended.p_color_blend_state = &raw const blend;
+        assert_eq!(check(blended), Err("pCreateInfos[].pColorBlendState->attachmentCount"));
+        blended.p_color_blend_state = &raw mut blend;
+        assert_eq!(check(blended.dynamic_state(&blending)), Ok(()));
+        assert_eq!(blend.attachment_count, 8, "what drivers see is no more than they have places for");
+
+        let mut rendering = vk::PipelineRenderingCreateInfo { color_attachment_count: 9, ..Default::default() };
+        let rendered = info.push_next(&mut rendering);
+        assert!(check(rendered).is_err());
+        assert_eq!(check(rendered.render_pass(vk::Handle::from_raw(1))), Ok(()));
+
+        let input =
+            vk::PipelineVertexInputStateCreateInfo { vertex_binding_description_count: 1, ..Default::default() };
+        let fed = info.vertex_input_state(&input);
+        let mesh = [vk::PipelineShaderStageCreateInfo { stage: vk::ShaderStageFlags::MESH_EXT, ..Default::default() }];
+        assert!(check(fed).is_err());
+        assert_eq!([check(fed.stages(&mesh)), check(fed.dynamic_state(&input_and_discard))], [Ok(()); 2]);
+
+        let viewports = vk::PipelineViewportStateCreateInfo { viewport_count: 17, ..Default::default() };
+        let discard = vk::PipelineRasterizationStateCreateInfo::default().rasterizer_discard_enable(true);
+        let seen = info.viewport_state(&viewports);
+        assert!(check(seen).is_err());
+        assert_eq!(check(seen.rasterization_state(&discard)), Ok(()));
+        assert!(check(seen.rasterization_state(&discard).dynamic_state(&input_and_discard)).is_err());
     }
 }

@@ -12,8 +12,9 @@ const MAGIC: u32 = 0x0723_0203;
 /// Words of the header: magic number, version, generator, bound, and one that is reserved.
 const HEADER_WORDS: usize = 5;
 
-/// The most ids that a module may have, by the specification of SPIR-V (2.17, universal limits).
-const MOST_IDS: u32 = 0x3f_ffff;
+/// How many ids every compiler takes at least (SPIR-V's universal limits). Some take more, and there are modules that have
+/// more; but none needs more than it has words, since an instruction makes one id at most.
+const IDS_FOR_ALL: u32 = 0x3f_ffff;
 
 /// What is wrong with a module, if its structure is.
 pub(super) fn check(words: &[u32]) -> Result<(), Cow<'static, str>> {
@@ -25,8 +26,9 @@ pub(super) fn check(words: &[u32]) -> Result<(), Cow<'static, str>> {
     if magic != MAGIC {
         return Err(format!("begins with {magic:#010x}, which is not SPIR-V").into());
     }
-    if bound == 0 || bound > MOST_IDS {
-        return Err(format!("has a bound of {bound} ids, and may have one of 1 to {MOST_IDS}").into());
+    let most = IDS_FOR_ALL.max(u32::try_from(words.len()).unwrap_or(u32::MAX));
+    if bound == 0 || bound > most {
+        return Err(format!("has a bound of {bound} ids, and may have one of 1 to {most}").into());
     }
     let mut rest = instructions;
     while let Some(first) = rest.first() {
@@ -75,10 +77,20 @@ mod tests {
 
     #[test]
     fn ids_are_bounded() {
-        for (bound, is_fine) in [(0, false), (1, true), (MOST_IDS, true), (MOST_IDS + 1, false), (u32::MAX, false)] {
+        for (bound, is_fine) in
+            [(0, false), (1, true), (IDS_FOR_ALL, true), (IDS_FOR_ALL + 1, false), (u32::MAX, false)]
+        {
             let mut header = HEADER;
             header[3] = bound;
             assert_eq!(check(&header).is_ok(), is_fine, "{bound}");
         }
+        // OpNop, as often as there are more words than ids that all take.
+        let most = IDS_FOR_ALL as usize + 1;
+        let mut large = vec![0x0001_0000; most];
+        large[..HEADER_WORDS].copy_from_slice(&HEADER);
+        large[3] = IDS_FOR_ALL + 1;
+        assert_eq!(check(&large), Ok(()));
+        large[3] += 1;
+        assert!(check(&large).is_err());
     }
 }

@@ -4,7 +4,7 @@ use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::NewHandles};
 
 use super::{destroy, forward};
 use crate::{
-    driver::{chain, external::BufferChain},
+    driver::{bounds, chain, external::BufferChain},
     endpoint::Endpoint,
     error::Interrupt,
 };
@@ -20,9 +20,17 @@ impl BufferCommands for Endpoint {
         bind_buffer_memory2(BindBufferMemory2Args<'_>);
         get_buffer_memory_requirements(GetBufferMemoryRequirementsArgs<'_>);
         get_buffer_memory_requirements2(GetBufferMemoryRequirements2Args<'_>);
-        get_device_buffer_memory_requirements(GetDeviceBufferMemoryRequirementsArgs<'_>);
         get_buffer_device_address(GetBufferDeviceAddressArgs<'_>);
         get_buffer_opaque_capture_address(GetBufferOpaqueCaptureAddressArgs<'_>);
+    }
+
+    /// A buffer that is only described is as one that is made.
+    fn get_device_buffer_memory_requirements(
+        &mut self,
+        args: &mut GetDeviceBufferMemoryRequirementsArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        bounds::check_described_buffer(args.p_info.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward(args)
     }
 
     /// A view of nothing is none.
@@ -37,9 +45,7 @@ impl BufferCommands for Endpoint {
     /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory. One without bytes
     /// is none, and drivers differ in what they make of it.
     fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, Interrupt> {
-        if args.p_create_info.size == 0 {
-            return Err(self.invalid("pCreateInfo->size", "is 0"));
-        }
+        bounds::check_described_buffer(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryBufferCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {

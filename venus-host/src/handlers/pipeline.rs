@@ -111,18 +111,20 @@ impl PipelineCommands for Endpoint {
         group_handles!(self, GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs, args, REPLAY_HANDLE_BYTES)
     }
 
+    /// Lengths that are said twice are compared, and stages and tables looked at, first.
     fn create_graphics_pipelines(
         &mut self,
         args: &mut CreateGraphicsPipelinesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
         let checked = sanitize::check_graphics(args.p_create_infos);
         let device = self.device(args.device.id)?;
-        let checked = checked.and_then(|()| device.check_graphics_bounds(args.p_create_infos));
+        let checked = checked.and_then(|()| device.limit_graphics(args));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
+    /// Lengths that are said twice are compared, and the stage looked at, first.
     fn create_compute_pipelines(&mut self, args: &mut CreateComputePipelinesArgs<'_>) -> Result<vk::Result, Interrupt> {
         let checked =
             sanitize::check_compute(args.p_create_infos).and_then(|()| bounds::check_compute(args.p_create_infos));
@@ -131,6 +133,7 @@ impl PipelineCommands for Endpoint {
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
+    /// Lengths that are said twice are compared, and stages and groups looked at, first.
     fn create_ray_tracing_pipelines_khr(
         &mut self,
         args: &mut CreateRayTracingPipelinesKHRArgs<'_>,

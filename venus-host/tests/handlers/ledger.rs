@@ -52,13 +52,18 @@ fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
     for &(owner, member, value) in planted.wrong {
         world.set_number(owner, member, value);
     }
+    for &(owner, member) in planted.nulls {
+        world.leave_out(owner, member, true);
+    }
     for &(root, child) in planted.chains {
         world.follow(root, child);
     }
     let request = world.request(row, None);
     let sent = world.submit(request);
     let is_called = sent.notes.iter().any(|note| note.command == planted.command.name());
-    let told = listener.0.lock().unwrap().join("\n");
+    // The line in the log has the member, too.
+    let line = world.context.statistics().last_error.unwrap_or_default();
+    let told = format!("{}\n{line}", listener.0.lock().unwrap().join("\n"));
     let outcome = match sent.outcome {
         Ok(reply) if row.returns == Returns::Result => {
             let result = i32::from_le_bytes(reply[4..8].try_into().expect("a result"));
@@ -115,7 +120,7 @@ fn a_violation_of_each_checked_rule_is_planted() {
             (columns.next()? == "checked").then_some(rule)
         })
         .collect();
+    // One is planted more than once where several members or commands can break it.
     let planted: BTreeSet<_> = PLANTED.iter().map(|planted| planted.rule).collect();
-    assert_eq!(planted.len(), PLANTED.len(), "a rule is planted twice");
     assert_eq!(planted, checked, "what is planted, and what the ledger says is checked");
 }

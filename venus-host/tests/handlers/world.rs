@@ -65,7 +65,9 @@ pub(crate) struct World<'m> {
     next: u64,
     next_resource: u32,
     next_queue: u32,
-    /// How many words of code the current request has.
+    /// The command of the current request.
+    command: CommandType,
+    /// How many words of code it has.
     words: usize,
     /// The ring that commands are given.
     ring: Option<u64>,
@@ -137,6 +139,7 @@ impl<'m> World<'m> {
             next: 100,
             next_resource: FIRST_RESOURCE,
             next_queue: 0,
+            command: CommandType::CREATE_INSTANCE,
             words: 0,
             ring: None,
             live: BTreeMap::new(),
@@ -233,7 +236,11 @@ impl<'m> World<'m> {
         // A reply to this one would go where nobody looks.
         let flags = if row.command == CommandType::SET_REPLY_COMMAND_STREAM_MESA { 0 } else { WANTS_REPLY };
         self.words = 0;
-        generate::request(row, flags, &mut Content { world: self, number: 0, chain })
+        // Others may be made on the way.
+        let outer = std::mem::replace(&mut self.command, row.command);
+        let request = generate::request(row, flags, &mut Content { world: self, number: 0, chain });
+        self.command = outer;
+        request
     }
 
     /// Sends a command, and checks that the reply is well formed.
@@ -383,6 +390,10 @@ impl content::Guest for World<'_> {
         &mut self.next_queue
     }
 
+    fn command(&self) -> CommandType {
+        self.command
+    }
+
     fn words(&mut self) -> &mut usize {
         &mut self.words
     }
@@ -429,11 +440,14 @@ impl generate::Choices for Content<'_, '_, '_> {
 
     fn handle(
         &mut self,
-        _owner: &'static str,
-        _member: &'static MemberRow,
+        owner: &'static str,
+        member: &'static MemberRow,
         handle: &'static HandleRow,
         role: Role,
     ) -> u64 {
+        if self.world.left_out.contains(&(owner, member.name)) {
+            return 0;
+        }
         match role {
             Role::New => self.world.id(),
             Role::Owner | Role::Used => self.world.object(handle.object_type),

@@ -10,6 +10,8 @@ pub(super) struct Planted {
     pub(super) command: CommandType,
     /// Structures that have to follow others for that: what is followed, and by what.
     pub(super) chains: &'static [(&'static str, &'static str)],
+    /// Members that are null for that, by owner.
+    pub(super) nulls: &'static [(&'static str, &'static str)],
     /// What makes it wrong: members, by owner, and their values.
     pub(super) wrong: &'static [(&'static str, &'static str, u64)],
     /// What its line in the log says of it.
@@ -23,13 +25,18 @@ const fn plant(
     wrong: &'static [(&'static str, &'static str, u64)],
     says: &'static str,
 ) -> Planted {
-    Planted { rule, command, chains: &[], wrong, says }
+    Planted { rule, command, chains: &[], nulls: &[], wrong, says }
 }
 
 impl Planted {
     /// The same, with structures after others.
     const fn after(self, chains: &'static [(&'static str, &'static str)]) -> Self {
         Self { chains, ..self }
+    }
+
+    /// The same, without some members.
+    const fn without(self, nulls: &'static [(&'static str, &'static str)]) -> Self {
+        Self { nulls, ..self }
     }
 }
 
@@ -54,6 +61,12 @@ const fn embedded(rule: &'static str, wrong: &'static [(&'static str, &'static s
 
 pub(super) const PLANTED: &[Planted] = &[
     plant("VkBufferCreateInfo-size-00912", CommandType::CREATE_BUFFER, &[("VkBufferCreateInfo", "size", 0)], "is 0"),
+    plant(
+        "VkBufferCreateInfo-size-00912",
+        CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
+        &[("VkBufferCreateInfo", "size", 0)],
+        "is 0",
+    ),
     plant(
         "VkShaderModuleCreateInfo-codeSize-08735",
         CommandType::CREATE_SHADER_MODULE,
@@ -304,7 +317,37 @@ pub(super) const PLANTED: &[Planted] = &[
         "VkRenderPassCreateInfo-attachment-00834",
         CommandType::CREATE_RENDER_PASS,
         &[("VkAttachmentReference", "attachment", 1)],
-        "is 1, and there are 1",
+        "pCreateInfo->pSubpasses[].pInputAttachments[].attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo-attachment-00834",
+        CommandType::CREATE_RENDER_PASS,
+        &[("VkSubpassDescription", "inputAttachmentCount", 0), ("VkAttachmentReference", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pResolveAttachments[].attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo-attachment-00834",
+        CommandType::CREATE_RENDER_PASS,
+        &[("VkSubpassDescription", "inputAttachmentCount", 0), ("VkAttachmentReference", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pColorAttachments[].attachment: is 1, and there are 1",
+    ).without(&[("VkSubpassDescription", "pResolveAttachments")]),
+    plant(
+        "VkRenderPassCreateInfo-attachment-00834",
+        CommandType::CREATE_RENDER_PASS,
+        &[("VkSubpassDescription", "inputAttachmentCount", 0), ("VkSubpassDescription", "colorAttachmentCount", 0), ("VkAttachmentReference", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pDepthStencilAttachment->attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo-attachment-00834",
+        CommandType::CREATE_RENDER_PASS,
+        &[("VkSubpassDescription", "pPreserveAttachments", 1)],
+        "pCreateInfo->pSubpasses[].pPreserveAttachments[]: is 1, and there are 1",
+    ),
+    plant(
+        "VkSubpassDescription-attachment-00853",
+        CommandType::CREATE_RENDER_PASS,
+        &[("VkSubpassDescription", "pPreserveAttachments", u32::MAX as u64)],
+        "pCreateInfo->pSubpasses[].pPreserveAttachments[]: is 4294967295, and there are 1",
     ),
     plant(
         "VkRenderPassCreateInfo-pNext-01926",
@@ -341,20 +384,55 @@ pub(super) const PLANTED: &[Planted] = &[
     plant(
         "VkRenderPassCreateInfo2-attachment-03051",
         CommandType::CREATE_RENDER_PASS2,
+        &[("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pInputAttachments[].attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo2-attachment-03051",
+        CommandType::CREATE_RENDER_PASS2,
+        &[("VkSubpassDescription2", "inputAttachmentCount", 0), ("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pResolveAttachments[].attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo2-attachment-03051",
+        CommandType::CREATE_RENDER_PASS2,
+        &[("VkSubpassDescription2", "inputAttachmentCount", 0), ("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pColorAttachments[].attachment: is 1, and there are 1",
+    ).without(&[("VkSubpassDescription2", "pResolveAttachments")]),
+    plant(
+        "VkRenderPassCreateInfo2-attachment-03051",
+        CommandType::CREATE_RENDER_PASS2,
+        &[("VkSubpassDescription2", "inputAttachmentCount", 0), ("VkSubpassDescription2", "colorAttachmentCount", 0), ("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pDepthStencilAttachment->attachment: is 1, and there are 1",
+    ),
+    plant(
+        "VkRenderPassCreateInfo2-attachment-03051",
+        CommandType::CREATE_RENDER_PASS2,
         &[("VkSubpassDescription2", "pPreserveAttachments", 1)],
-        "is 1, and there are 1",
+        "pCreateInfo->pSubpasses[].pPreserveAttachments[]: is 1, and there are 1",
+    ),
+    plant(
+        "VkSubpassDescription2-attachment-03073",
+        CommandType::CREATE_RENDER_PASS2,
+        &[("VkSubpassDescription2", "pPreserveAttachments", u32::MAX as u64)],
+        "pCreateInfo->pSubpasses[].pPreserveAttachments[]: is 4294967295, and there are 1",
     ),
     plant(
         "VkRenderPassCreateInfo2-pSubpasses-06473",
         CommandType::CREATE_RENDER_PASS2,
-        &[
-            ("VkSubpassDescription2", "inputAttachmentCount", 0),
-            ("VkSubpassDescription2", "colorAttachmentCount", 0),
-            ("VkAttachmentReference2", "attachment", 1),
-        ],
-        "is 1, and there are 1",
+        &[("VkSubpassDescription2", "inputAttachmentCount", 0), ("VkSubpassDescription2", "colorAttachmentCount", 0), ("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pNext<VkSubpassDescriptionDepthStencilResolve>.pDepthStencilResolveAttachment->attachment: is 1, and there are 1",
     )
-    .after(&[("VkSubpassDescription2", "VkSubpassDescriptionDepthStencilResolve")]),
+    .after(&[("VkSubpassDescription2", "VkSubpassDescriptionDepthStencilResolve")])
+    .without(&[("VkSubpassDescription2", "pDepthStencilAttachment")]),
+    plant(
+        "OWN-VkFragmentShadingRateAttachmentInfoKHR-pFragmentShadingRateAttachment-attachment",
+        CommandType::CREATE_RENDER_PASS2,
+        &[("VkSubpassDescription2", "inputAttachmentCount", 0), ("VkSubpassDescription2", "colorAttachmentCount", 0), ("VkAttachmentReference2", "attachment", 1)],
+        "pCreateInfo->pSubpasses[].pNext<VkFragmentShadingRateAttachmentInfoKHR>.pFragmentShadingRateAttachment->attachment: is 1, and there are 1",
+    )
+    .after(&[("VkSubpassDescription2", "VkFragmentShadingRateAttachmentInfoKHR")])
+    .without(&[("VkSubpassDescription2", "pDepthStencilAttachment")]),
     plant(
         "VkRenderPassCreateInfo2-srcSubpass-02526",
         CommandType::CREATE_RENDER_PASS2,
@@ -499,13 +577,13 @@ pub(super) const PLANTED: &[Planted] = &[
     plant(
         "VkPipelineViewportStateCreateInfo-viewportCount-01218",
         CommandType::CREATE_GRAPHICS_PIPELINES,
-        &[("VkPipelineViewportStateCreateInfo", "viewportCount", 17)],
+        &[("VkPipelineViewportStateCreateInfo", "viewportCount", 17), ("VkPipelineRasterizationStateCreateInfo", "rasterizerDiscardEnable", 0)],
         "is 17, and the limit is 16",
     ),
     plant(
         "VkPipelineViewportStateCreateInfo-scissorCount-01219",
         CommandType::CREATE_GRAPHICS_PIPELINES,
-        &[("VkPipelineViewportStateCreateInfo", "scissorCount", 17)],
+        &[("VkPipelineViewportStateCreateInfo", "scissorCount", 17), ("VkPipelineRasterizationStateCreateInfo", "rasterizerDiscardEnable", 0)],
         "is 17, and the limit is 16",
     ),
     plant(
@@ -520,7 +598,32 @@ pub(super) const PLANTED: &[Planted] = &[
         &[("VkPipelineRenderingCreateInfo", "colorAttachmentCount", 9)],
         "is 9, and the limit is 8",
     )
-    .after(&[("VkGraphicsPipelineCreateInfo", "VkPipelineRenderingCreateInfo")]),
+    .after(&[("VkGraphicsPipelineCreateInfo", "VkPipelineRenderingCreateInfo")])
+    .without(&[("VkGraphicsPipelineCreateInfo", "renderPass")]),
+    plant(
+        "VkGraphicsPipelineCreateInfo-pStages-06896",
+        CommandType::CREATE_GRAPHICS_PIPELINES,
+        &[("VkPipelineShaderStageCreateInfo", "stage", 0x100)],
+        "pCreateInfos[].pStages[].stage: is 0x100, which is no stage of such a pipeline",
+    ),
+    plant(
+        "VkGraphicsPipelineCreateInfo-stage-06897",
+        CommandType::CREATE_GRAPHICS_PIPELINES,
+        &[("VkGraphicsPipelineCreateInfo", "stageCount", 2)],
+        "pCreateInfos[].pStages[].stage: is 0x1 once more",
+    ),
+    plant(
+        "VkComputePipelineCreateInfo-stage-00701",
+        CommandType::CREATE_COMPUTE_PIPELINES,
+        &[("VkPipelineShaderStageCreateInfo", "stage", 1)],
+        "pCreateInfos[].stage.stage: is 0x1, which is no stage of such a pipeline",
+    ),
+    plant(
+        "VkRayTracingPipelineCreateInfoKHR-stage-06899",
+        CommandType::CREATE_RAY_TRACING_PIPELINES_KHR,
+        &[("VkPipelineShaderStageCreateInfo", "stage", 0x4000)],
+        "pCreateInfos[].pStages[].stage: is 0x4000, which is no stage of such a pipeline",
+    ),
     plant(
         "VkPipelineShaderStageCreateInfo-stage-parameter",
         CommandType::CREATE_COMPUTE_PIPELINES,
