@@ -105,6 +105,16 @@ pub fn descendants(id: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
+/// Whether no thread of a process, or of those below it, runs or waits for a processor.
+pub fn is_at_rest(id: u32) -> bool {
+    let threads = |id: u32| std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let state = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).ok()?;
+        stat.rsplit_once(')')?.1.trim_start().chars().next()
+    };
+    !descendants(id).into_iter().chain([id]).flat_map(threads).filter_map(state).any(|state| state == 'R')
+}
+
 /// Every process of this machine with its parent; zombies are included, since nobody reaped them.
 fn parents() -> Vec<(u32, u32)> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten();
@@ -249,6 +259,27 @@ mod tests {
     fn a_child_that_spins_is_killed() {
         let finished = run("while :; do :; done", Duration::from_millis(200));
         assert_eq!(finished.outcome, Outcome::TimedOut);
+    }
+
+    #[test]
+    fn who_sleeps_is_at_rest_and_who_spins_is_not() {
+        // Says that it has begun what it goes on with.
+        let begun = |script: &str| {
+            let (sender, lines) = std::sync::mpsc::channel();
+            let each = move |line: &str| drop(sender.send(line.to_owned()));
+            let mut command = tethered("sh");
+            let running = Running::watch(command.args(["-c", script]), Duration::from_secs(20), each).unwrap();
+            lines.recv().unwrap();
+            running
+        };
+        let mut spinning = begun("echo begun >&2; while :; do :; done");
+        assert!((0..20).all(|_| !is_at_rest(spinning.id())));
+        spinning.kill().unwrap();
+        let mut sleeping = begun("echo begun >&2; exec sleep 20");
+        while !is_at_rest(sleeping.id()) {
+            std::thread::yield_now();
+        }
+        sleeping.kill().unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use testbed::server::Server;
 use testbed::skipping::{CASES_VARIABLE, HOST_VARIABLE, path_or_skip};
 
 /// Longest that a case may take, on a loaded machine and with an unoptimised host. It shows a guest that hangs, no more.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 /// How long the host may take to clean up after a guest.
 pub(crate) const TEARDOWN: Duration = Duration::from_secs(10);
 

@@ -2,9 +2,9 @@
 
 use crate::common::{Place, SID, guest, place};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testbed::cases::READY;
-use testbed::process::{Finished, Outcome, kill_with};
+use testbed::process::{Finished, Outcome, is_at_rest, kill_with};
 use testbed::provision::Suite;
 use testbed::sandbox::Guest;
 
@@ -32,6 +32,19 @@ impl Death {
     }
 }
 
+/// Waits until a guest is in the middle of what it said it was about to do: for a moment it neither runs nor waits for a
+/// processor. One that waits by running is never seen to, and is in the middle of it after a while.
+fn settle(guest: u32) {
+    const LOOKS: u32 = 10;
+    const BETWEEN: Duration = Duration::from_millis(30);
+    const LONGEST: Duration = Duration::from_secs(4);
+    let (started, mut at_rest) = (Instant::now(), 0);
+    while at_rest < LOOKS && started.elapsed() < LONGEST {
+        std::thread::sleep(BETWEEN);
+        at_rest = if is_at_rest(guest) { at_rest + 1 } else { 0 };
+    }
+}
+
 /// Runs a case until it is ready, has all workers die, and waits for the guest's end, which has to come.
 fn outlive(place: &Place, guest: &Guest, case: &str, env: &[(&str, &str)], death: Death) -> Finished {
     /// Far more than the seconds that a guest may take, which has 3 s for a host that does not answer.
@@ -47,9 +60,7 @@ fn outlive(place: &Place, guest: &Guest, case: &str, env: &[(&str, &str)], death
     let mut running = run.watch(move |line| drop(sender.send(line.to_owned()))).spawn().unwrap();
     let ready = lines.iter().any(|line| line == READY);
     assert!(ready, "{case} in {}: {:?}\n{}", guest.name(), running.finish(), host.log());
-    // A moment, so that the guest is in the middle of what it said it was about to do. Nothing tells from outside that it
-    // is; on a slower machine it dies a little earlier in its case, and what is asked of it is the same.
-    std::thread::sleep(Duration::from_millis(300));
+    settle(running.id());
     host.descendants().into_iter().for_each(|worker| death.strike(worker));
     let finished = running.finish().unwrap();
     let what = format!("{case} in {}, {death:?}: {finished:?}\n{}", guest.name(), host.log());
