@@ -1,6 +1,6 @@
 //! The loop that serves one context, in a thread of its monitor's process or in a process of its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::message::{Event, Request};
 use crate::{
@@ -24,20 +24,22 @@ pub(super) fn statistics(look: &Look) -> Statistics {
 /// Serves the context that `options` describe until there are no more requests. All that it had is gone when this
 /// returns.
 pub(super) fn serve(options: Options, mut next: impl FnMut() -> Option<Request>, tell: &Tell, look: &Look) {
-    let counters = Arc::<OnceLock<Arc<Counters>>>::default();
+    let counters = Arc::<OnceLock<Weak<Counters>>>::default();
     let mut context = Context::new(options.lost(tell_of_loss(&counters, tell)));
     // Only set here. A context is lost by what it is asked to do, which comes later.
-    let _first = counters.set(context.counters());
+    let _first = counters.set(Arc::downgrade(&context.counters()));
     let _first = look.set(context.sampler());
     while let Some(request) = next() {
         handle(&mut context, request, tell);
     }
 }
 
-fn tell_of_loss(counters: &Arc<OnceLock<Arc<Counters>>>, tell: &Tell) -> impl Fn() + Send + Sync + use<> {
+/// Says why the context is lost. The counters keep this, so it must not keep them.
+fn tell_of_loss(counters: &Arc<OnceLock<Weak<Counters>>>, tell: &Tell) -> impl Fn() + Send + Sync + use<> {
     let (counters, tell) = (Arc::clone(counters), Arc::clone(tell));
     move || {
-        let reason = counters.get().and_then(|counters| counters.lost()).map(ToString::to_string);
+        let counters = counters.get().and_then(Weak::upgrade);
+        let reason = counters.and_then(|counters| counters.lost().map(ToString::to_string));
         tell(Event::Lost(reason.unwrap_or_default()));
     }
 }

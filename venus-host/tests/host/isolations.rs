@@ -1,12 +1,14 @@
 //! What a guest does, whoever serves it.
 
+use std::sync::Arc;
+
 use mock_driver::Mock;
-use venus_guest::bare::command;
+use venus_guest::bare::{command, until};
 use venus_host::{
     context::Retired,
     driver::MemoryChoice,
     endpoint::Statistics,
-    host::{ContextId, ContextOptions, Isolation},
+    host::{ContextId, ContextOptions, Host, HostOptions, Isolation},
     resource::{BlobFlags, BlobKind, MapInfo, ResourceId},
 };
 
@@ -31,6 +33,24 @@ fn each(test: impl Fn(&mut Machine, &Isolation)) {
         assert_eq!(machine.host.lost(FIRST), None, "{isolation:?}");
         assert!(machine.host.shutdown(crate::machine::PATIENCE), "{isolation:?}");
         mock.assert_clean();
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_a_host_that_has_ended() {
+    let mock = Mock::take();
+    for isolation in isolations() {
+        let kept = Arc::new(());
+        let told = Arc::clone(&kept);
+        let options =
+            HostOptions::new(config(&mock)).isolation(isolation.clone()).retired(move |_| drop(Arc::clone(&told)));
+        let mut host = Host::new(options).unwrap();
+        host.create_context(FIRST, ContextOptions::new("one")).unwrap();
+        host.create_context(SECOND, ContextOptions::new("two")).unwrap();
+        host.create_fence(FIRST, 0, 1).unwrap();
+        assert!(host.destroy_context(SECOND));
+        assert!(host.shutdown(crate::machine::PATIENCE), "{isolation:?}");
+        until("the callback is let go", || Arc::strong_count(&kept) == 1);
     }
 }
 
@@ -210,9 +230,8 @@ fn a_callback_is_told_in_place_of_the_list() {
     let mock = Mock::take();
     for isolation in isolations() {
         let (send, receive) = std::sync::mpsc::channel();
-        let options = venus_host::host::HostOptions::new(config(&mock)).isolation(isolation);
-        let mut host =
-            venus_host::host::Host::new(options.retired(move |retired| send.send(retired).unwrap())).unwrap();
+        let options = HostOptions::new(config(&mock)).isolation(isolation);
+        let mut host = Host::new(options.retired(move |retired| send.send(retired).unwrap())).unwrap();
         host.create_context(FIRST, ContextOptions::new("test")).unwrap();
         host.create_fence(FIRST, 0, 3).unwrap();
         let retired = receive.recv_timeout(crate::machine::PATIENCE).unwrap();
