@@ -209,17 +209,22 @@ pub(crate) fn check_image(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal>
     sized("pCreateInfo->mipLevels", info.mip_levels, levels)
 }
 
+/// The members of a layout that are compared, as its command has them: how many sets, and ranges of push constants.
+const MADE_LAYOUT: [&str; 2] = ["pCreateInfo->setLayoutCount", "pCreateInfo->pPushConstantRanges[].size"];
+const DESCRIBED_LAYOUT: [&str; 2] = [
+    "pNext<VkPipelineLayoutCreateInfo>.setLayoutCount",
+    "pNext<VkPipelineLayoutCreateInfo>.pPushConstantRanges[].size",
+];
+
 fn check_pipeline_layout(
     info: &vk::PipelineLayoutCreateInfo<'_>,
+    [sets, constants]: [&'static str; 2],
     limits: &vk::PhysicalDeviceLimits,
 ) -> Result<(), Refusal> {
-    at_most("pCreateInfo->setLayoutCount", info.set_layout_count, limits.max_bound_descriptor_sets)?;
+    at_most(sets, info.set_layout_count, limits.max_bound_descriptor_sets)?;
     // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
     let ranges = unsafe { slice(info.p_push_constant_ranges, info.push_constant_range_count) };
-    ranges.iter().try_for_each(|range| {
-        let member = "pCreateInfo->pPushConstantRanges[].size";
-        span(member, range.offset, range.size, limits.max_push_constants_size)
-    })
+    ranges.iter().try_for_each(|range| span(constants, range.offset, range.size, limits.max_push_constants_size))
 }
 
 /// Bindings whose numbers a table can have.
@@ -363,7 +368,12 @@ impl Device {
 
     /// There is room for the sets and push constants of a pipeline layout.
     pub(crate) fn check_pipeline_layout(&self, info: &vk::PipelineLayoutCreateInfo<'_>) -> Result<(), Refusal> {
-        check_pipeline_layout(info, self.limits())
+        check_pipeline_layout(info, MADE_LAYOUT, self.limits())
+    }
+
+    /// The same of those that are described where a command could name one, in the chain of what it is told.
+    pub(crate) fn check_described_layouts(&self, info: &impl vk::TaggedStructure) -> Result<(), Refusal> {
+        chain::find_all(info).try_for_each(|layout| check_pipeline_layout(layout, DESCRIBED_LAYOUT, self.limits()))
     }
 
     /// There is room for what graphics pipelines are described by.

@@ -135,8 +135,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_sample_locations_ext(CmdSetSampleLocationsEXTArgs<'_>);
         cmd_set_rendering_attachment_locations(CmdSetRenderingAttachmentLocationsArgs<'_>);
         cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>);
-        cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>);
-        cmd_push_constants2(CmdPushConstants2Args<'_>);
         cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
         cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs);
         cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs);
@@ -208,6 +206,17 @@ impl CommandBufferCommands for Endpoint {
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
         sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_described_layouts(args.command_buffer.id, args.p_push_descriptor_set_info)?;
+        self.forward(args)
+    }
+
+    fn cmd_bind_descriptor_sets2(&mut self, args: &mut CmdBindDescriptorSets2Args<'_>) -> Result<(), Interrupt> {
+        self.check_described_layouts(args.command_buffer.id, args.p_bind_descriptor_sets_info)?;
+        self.forward(args)
+    }
+
+    fn cmd_push_constants2(&mut self, args: &mut CmdPushConstants2Args<'_>) -> Result<(), Interrupt> {
+        self.check_described_layouts(args.command_buffer.id, args.p_push_constants_info)?;
         self.forward(args)
     }
 }
@@ -218,6 +227,12 @@ fn is_empty(rect: &vk::ClearRect) -> bool {
 }
 
 impl Endpoint {
+    /// Drivers make a layout of the description that follows what a command is told, as they do when one is created.
+    fn check_described_layouts(&mut self, buffer: u64, info: &impl vk::TaggedStructure) -> Result<(), Interrupt> {
+        let device = self.device(buffer)?;
+        device.check_described_layouts(info).map_err(|refusal| self.left_out_for(refusal))
+    }
+
     /// Clears what of a vkCmdClearAttachments is there to be cleared, and tells the log of the rest.
     #[cold]
     fn clear_rest(&mut self, args: &CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {

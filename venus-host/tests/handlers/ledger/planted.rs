@@ -527,6 +527,27 @@ pub(super) const PLANTED: &[Planted] = &[
         "is 9, and the limit is 8",
     ),
     plant(
+        "VkPipelineLayoutCreateInfo-setLayoutCount-00286",
+        CommandType::CMD_BIND_DESCRIPTOR_SETS2,
+        &[("VkPipelineLayoutCreateInfo", "setLayoutCount", 9)],
+        "is 9, and the limit is 8",
+    )
+    .after(&[("VkBindDescriptorSetsInfo", "VkPipelineLayoutCreateInfo")]),
+    plant(
+        "VkPipelineLayoutCreateInfo-setLayoutCount-00286",
+        CommandType::CMD_PUSH_DESCRIPTOR_SET2,
+        &[("VkPipelineLayoutCreateInfo", "setLayoutCount", 9)],
+        "pNext<VkPipelineLayoutCreateInfo>.setLayoutCount",
+    )
+    .after(&[("VkPushDescriptorSetInfo", "VkPipelineLayoutCreateInfo")]),
+    plant(
+        "VkPushConstantRange-size-00298",
+        CommandType::CMD_PUSH_CONSTANTS2,
+        &[("VkPushConstantRange", "size", 241)],
+        "pNext<VkPipelineLayoutCreateInfo>.pPushConstantRanges[].size",
+    )
+    .after(&[("VkPushConstantsInfo", "VkPipelineLayoutCreateInfo")]),
+    plant(
         "VkPushConstantRange-offset-00294",
         CommandType::CREATE_PIPELINE_LAYOUT,
         &[("VkPushConstantRange", "offset", 256)],
