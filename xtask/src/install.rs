@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
     use testbed::installation::{HOST, STATIC_HOST, VIRGLRENDERER};
+    use testbed::process::write_program;
 
     /// Stand-ins: a program with a page and a script to give, and libraries.
     fn built(folder: &Path) -> Built {
@@ -143,8 +144,7 @@ mod tests {
     fn program(folder: &Path) -> PathBuf {
         let path = folder.join("program");
         let script = "#!/bin/sh\ncase $1 in man) echo page >$2/venus.1;; completions) echo for $2;; esac\n";
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&path, script).unwrap();
         path
     }
 

@@ -4,14 +4,29 @@
 //! the handle kills it when dropped, and the kernel kills it when the thread that started it ends (`setpriv --pdeathsig`),
 //! which covers an interrupted or crashed test run. A [`Running`] therefore has to stay on the thread that made it alive.
 
-use anyhow::{Context as _, Result};
-use std::io::{BufRead as _, BufReader, Read};
+use anyhow::{Context as _, Result, ensure};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often a waiting thread looks whether its child has ended.
 const POLL: Duration = Duration::from_millis(5);
+
+/// Writes a program, by another process. If this one had the file open for writing, so would for a moment whatever its
+/// other threads start then, and a program that somebody writes to cannot be started ("Text file busy").
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn write_program(path: &Path, text: &str) -> Result<()> {
+    let mut install = tethered("install");
+    let mut install = install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn()?;
+    install.stdin.take().context("install has no standard input")?.write_all(text.as_bytes())?;
+    ensure!(install.wait()?.success(), "{} cannot be written", path.display());
+    Ok(())
+}
 
 /// Builds a command that the kernel kills when the calling thread ends.
 pub fn tethered(program: impl AsRef<std::ffi::OsStr>) -> Command {

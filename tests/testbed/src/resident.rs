@@ -3,9 +3,9 @@
 //! There they have the very driver that a native run in the same root has, which makes times comparable; and there
 //! virglrenderer is installed in the version of that suite, so the same guest can be measured against both.
 
-use crate::process::{descendants, tail};
+use crate::process::{descendants, tail, tethered};
 use crate::sandbox::{Guest, GuestRunning, Vulkan};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,9 @@ impl Resident {
         let command = guest.command("sh", Vulkan::Lavapipe).args(["-c", &script, PROGRAM]);
         let running = command.args(args.iter().copied()).limit(LIFE).spawn()?;
         let partial = running.shared().join("venus.copy");
-        std::fs::copy(program, &partial).with_context(|| format!("copying {}", program.display()))?;
+        // By another process, as `write_program` says.
+        let copied = tethered("cp").arg(program).arg(&partial).status();
+        ensure!(copied.is_ok_and(|status| status.success()), "{} cannot be copied", program.display());
         std::fs::rename(&partial, running.shared().join(PROGRAM)).context("placing the copied program")?;
         Self { running }.wait_until_ready()
     }

@@ -244,15 +244,13 @@ fn without_numbers(target: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::write_program;
 
     #[test]
     fn a_program_that_cannot_serve_is_reported_with_its_words() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("server");
-        std::fs::write(&script, "#!/bin/sh\necho no driver found\nexit 4\n").unwrap();
-        let mut mode = std::fs::metadata(&script).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
-        std::fs::set_permissions(&script, mode).unwrap();
+        write_program(&script, "#!/bin/sh\necho no driver found\nexit 4\n").unwrap();
         let error = Server::start(&script, [""; 0]).unwrap_err().to_string();
         assert!(error.contains("exit status: 4") && error.contains("no driver found"), "{error}");
     }

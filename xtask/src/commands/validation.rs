@@ -212,7 +212,7 @@ fn unknown(text: &str, ledger: &Ledger) -> Result<Vec<String>> {
     let list: serde_json::Value = serde_json::from_str(text).with_context(|| format!("reading {NAMES}"))?;
     let version = list["version info"]["api version"].as_str().unwrap_or("no known version");
     if version != VERSION {
-        println!("{NAMES} is of {version}: whether rules are called as in Vulkan {VERSION} is not looked at");
+        eprintln!("{NAMES} is of {version}: whether rules are called as in Vulkan {VERSION} is not looked at");
         return Ok(Vec::new());
     }
     let is_known = |rule: &&Rule| {

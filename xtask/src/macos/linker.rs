@@ -134,13 +134,14 @@ fn script(folder: &str) -> String {
 mod tests {
     use super::*;
     use std::process::Command;
+    use testbed::process::write_program;
 
     #[test]
     fn words_of_apples_linker_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cc");
         // Says what it would run.
-        put(&path, &script("/a folder").replace("exec ", "printf '%s\\n' "), 0o755).unwrap();
+        write_program(&path, &script("/a folder").replace("exec ", "printf '%s\\n' ")).unwrap();
         let output = Command::new(&path)
             .args([
                 "-arch",

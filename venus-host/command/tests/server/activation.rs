@@ -11,7 +11,7 @@ use std::{
 
 use venus_guest::bare::{Guest, until};
 
-use crate::common::Mortal;
+use crate::common::{Mortal, write_script};
 
 /// Starts a server that is given `socket` as its descriptor 3, after what the shell does first.
 fn activate(socket: OwnedFd, script: &str, envs: &[(&str, &str)]) -> std::process::Child {
@@ -58,8 +58,7 @@ fn a_server_is_ready_when_it_knows_its_drivers() {
     let manager = UnixDatagram::bind(&notify).unwrap();
     let script =
         "#!/bin/sh\n[ $1 = try-sparse ] && sleep 0.3 && echo \"[$LISTEN_FDS$LISTEN_PID$NOTIFY_SOCKET]\" >$TRIED\n";
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write_script(&program, script);
     let [notify, program] = [&notify, &program].map(|path| path.to_str().unwrap());
     let envs = [("NOTIFY_SOCKET", notify), ("VENUS_WORKER_PROGRAM", program), ("TRIED", tried.to_str().unwrap())];
     let _server = Mortal(activate(listener.into(), "export LISTEN_PID=$$ LISTEN_FDS=1;", &envs));

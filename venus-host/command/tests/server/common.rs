@@ -10,6 +10,17 @@ use std::{
 use tempfile::TempDir;
 use venus_guest::bare::{Guest, until};
 
+/// Writes a script that can be started, by another process. If this one had the file open for writing, so would for a moment
+/// whatever other tests start, and a program that somebody writes to cannot be started ("Text file busy").
+#[cfg(target_os = "linux")]
+pub(crate) fn write_script(path: &Path, text: &str) {
+    use std::io::Write as _;
+    let mut install = Command::new("install");
+    let mut install = install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success());
+}
+
 /// A running server, which is killed in the end.
 pub(crate) struct Server {
     pub(crate) process: Child,

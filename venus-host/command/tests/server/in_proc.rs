@@ -5,7 +5,7 @@ use std::{io::Read as _, time::Duration};
 use rustix::process::{Pid, Signal, kill_process};
 use venus_guest::bare::{STATUS_IDLE, command, message, until};
 
-use crate::common::{Server, is_refused};
+use crate::common::{Server, is_refused, write_script};
 
 /// Sends a signal.
 pub(crate) fn kill(process: i32, signal: Signal) {
@@ -142,8 +142,7 @@ fn workers_are_made_of_the_program_that_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (script, seen) = (folder.path().join("worker"), folder.path().join("seen"));
     let program = env!("CARGO_BIN_EXE_venus");
-    std::fs::write(&script, format!("#!/bin/sh\necho \"$@\" >>{}\nexec {program} \"$@\"\n", seen.display())).unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write_script(&script, &format!("#!/bin/sh\necho \"$@\" >>{}\nexec {program} \"$@\"\n", seen.display()));
     let server = Server::start(&["--worker-program", script.to_str().unwrap()]);
     let guest = server.connect();
     server.spare();
@@ -237,9 +236,7 @@ fn a_server_whose_guests_rest_wakes_up_for_nothing() {
 fn a_worker_that_does_not_end_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("worker");
-    std::fs::write(&script, "#!/bin/sh\n[ \"$1\" = worker ] && head -c 1 | grep -q . && exec sleep 1000 <&-\n")
-        .unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write_script(&script, "#!/bin/sh\n[ \"$1\" = worker ] && head -c 1 | grep -q . && exec sleep 1000 <&-\n");
     let server = Server::start(&["--worker-program", script.to_str().unwrap(), "--max-guests", "1"]);
     assert!(server.is_refused(), "nobody answers");
     // The other one waits for the next guest.
