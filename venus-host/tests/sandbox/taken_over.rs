@@ -4,7 +4,7 @@
 use std::{
     env,
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     net::TcpListener,
     os::{
         fd::AsRawFd as _,
@@ -130,6 +130,11 @@ fn tried_recordings(folder: &Path, own: &File) -> Tried {
     ]
 }
 
+/// A line of this worker's, in one piece: another one says its own in the same place at the same time.
+fn say(line: &str) {
+    io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 /// Writes the log to standard error, without a crate that could do more.
 struct Log;
 
@@ -149,7 +154,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
             if field.name() == "message" {
-                eprintln!("log {value:?}");
+                say(&format!("log {value:?}"));
             }
         });
     }
@@ -218,7 +223,7 @@ fn serve(level: Confinement) {
         // The thread that logs may be behind.
         thread::sleep(Duration::from_millis(100));
         for (what, outcome) in all {
-            eprintln!("tried {what}: {outcome}");
+            say(&format!("tried {what}: {outcome}"));
         }
     };
     let options = WorkerOptions::new(config(&mock)).sandbox(sandbox);
