@@ -140,6 +140,7 @@ fn a_lost_context_is_lost_again() {
     let bytes = record(|guest| {
         let mut ring = guest.create_ring(1, 4096);
         ring.send(&command::seek_reply_stream(7));
+        guest.notify(&ring);
         until("the context is lost", || ring.status() & STATUS_FATAL != 0);
     });
     let report = replay_bytes(&bytes, &options()).unwrap();

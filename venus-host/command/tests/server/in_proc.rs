@@ -187,6 +187,7 @@ fn the_death_of_a_worker_is_told_with_its_command() {
     let mut ring = guest.create_ring(0x1000, 4096);
     let (replies, _memory) = guest.create_shmem(4096);
     ring.send(&command::set_reply_stream(replies, 0, 8));
+    guest.notify(&ring);
     ring.until_drained();
     // Never comes, so the ring's thread stays inside.
     ring.send(&command::wait_virtqueue_seqno(1));
