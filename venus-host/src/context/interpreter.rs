@@ -26,9 +26,18 @@ impl Execute for Endpoint {
 
     fn execute(&mut self, stream: &[u8], at: usize) -> Result<usize, Interrupt> {
         let mut scratch = self.take_scratch();
-        let outcome = self.execute_with(&mut scratch, stream, at);
-        self.put_back(scratch);
-        outcome
+        // Each by itself, which is returned in registers. As one value it is moved, in one go, out of where it was just
+        // written in two, and the processor waits for that.
+        match self.execute_with(&mut scratch, stream, at) {
+            Ok(next) => {
+                self.put_back(scratch);
+                Ok(next)
+            }
+            Err(interrupt) => {
+                self.put_back(scratch);
+                Err(interrupt)
+            }
+        }
     }
 
     fn is_lost(&self) -> bool {
@@ -46,30 +55,44 @@ impl Execute for Endpoint {
 
 impl Endpoint {
     /// Executes the command at byte `at` of `stream` and returns where the next one starts.
-    #[inline]
+    #[inline(always)]
     fn execute_with(&mut self, scratch: &mut Scratch, stream: &[u8], at: usize) -> Result<usize, Interrupt> {
         scratch.reset();
         let Scratch { shared, arena, resolved, reply } = scratch;
         let objects = shared.objects.cached(resolved);
         let mut decoder = Decoder::at(stream, at, arena, &objects).at_level(self.protocol);
         self.approach(at);
-        let outcome = match dispatch::dispatch(self, &mut decoder, reply) {
-            Ok(_) => Ok(decoder.offset()),
+        let next = match dispatch::dispatch(self, &mut decoder, reply) {
+            Ok(_) => decoder.offset(),
             Err(interrupt) => {
                 let mut tools = Tools { shared, arena, resolved, reply };
-                self.look_again(&mut tools, (stream, at), interrupt)
+                self.recover(&mut tools, (stream, at), interrupt)?
             }
         };
-        let outcome = outcome.map_err(|interrupt| explain(interrupt, self.protocol, &shared.objects, stream, at));
         let reply = reply.bytes();
-        self.tell_end(outcome.as_ref().map(|_| ()), reply, stream.get(at..).unwrap_or_default());
-        let next = outcome.map_err(|interrupt| self.located(interrupt))?;
+        self.tell_end(reply);
         if !reply.is_empty() {
             let written = self.reply_stream.write(self.command(), reply);
             written.map_err(|fatal| self.located(fatal.into()))?;
         }
         self.finish();
         Ok(next)
+    }
+
+    /// Goes on after the command at byte `at` of `stream`, which was interrupted, if that can be. Says where the next one
+    /// starts.
+    #[cold]
+    fn recover(
+        &mut self,
+        tools: &mut Tools<'_>,
+        (stream, at): (&[u8], usize),
+        interrupt: Interrupt,
+    ) -> Result<usize, Interrupt> {
+        self.look_again(tools, (stream, at), interrupt).map_err(|interrupt| {
+            let interrupt = explain(interrupt, self.protocol, &tools.shared.objects, stream, at);
+            self.tell_interrupt(&interrupt, tools.reply.bytes(), stream.get(at..).unwrap_or_default());
+            self.located(interrupt)
+        })
     }
 
     /// The interrupt, with the place where it was met.
@@ -132,12 +155,19 @@ impl Endpoint {
 
     /// Executes the commands of a private copy, unless the context ends meanwhile.
     fn execute_all(&mut self, stream: &[u8]) -> Result<(), Interrupt> {
+        let mut scratch = self.take_scratch();
+        let outcome = self.execute_in_turn(&mut scratch, stream);
+        self.put_back(scratch);
+        outcome
+    }
+
+    fn execute_in_turn(&mut self, scratch: &mut Scratch, stream: &[u8]) -> Result<(), Interrupt> {
         let mut at = 0;
         while at < stream.len() {
             if self.shared.is_lost() || self.is_stopped() {
                 return Err(Interrupt::Stopped);
             }
-            at = self.execute(stream, at)?;
+            at = self.execute_with(scratch, stream, at)?;
         }
         Ok(())
     }

@@ -108,12 +108,12 @@ pub enum Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn of(result: Result<(), &'a Interrupt>) -> Self {
-        match result {
-            Ok(()) => Self::Done,
-            Err(Interrupt::Blocked) => Self::Blocked,
-            Err(Interrupt::Stopped) => Self::Stopped,
-            Err(lost) => Self::Failed(lost),
+    /// Of a command that was interrupted.
+    pub(super) fn of(interrupt: &'a Interrupt) -> Self {
+        match interrupt {
+            Interrupt::Blocked => Self::Blocked,
+            Interrupt::Stopped => Self::Stopped,
+            lost => Self::Failed(lost),
         }
     }
 }

@@ -92,16 +92,23 @@ impl Endpoint {
         }
     }
 
-    /// The current command is over. `rest` is what was left of the stream when the endpoint turned to it.
+    /// The current command is over.
     #[inline]
-    pub(crate) fn tell_end(&mut self, outcome: Result<(), &Interrupt>, reply: &[u8], rest: &[u8]) {
+    pub(crate) fn tell_end(&mut self, reply: &[u8]) {
         let Some(observers) = &mut self.observers else { return };
+        let left_out = self.left_out.take();
+        let outcome = left_out.as_deref().map_or(Outcome::Done, Outcome::LeftOut);
+        observers.end(place(&self.origin, &self.position), outcome, reply);
+    }
+
+    /// The current command was interrupted. `rest` is what was left of the stream when the endpoint turned to it.
+    pub(crate) fn tell_interrupt(&mut self, reason: &Interrupt, reply: &[u8], rest: &[u8]) {
+        let Some(observers) = &mut self.observers else { return };
+        self.left_out = None;
         let place = place(&self.origin, &self.position);
-        let has_begun = self.position.command != CommandType::NONE;
-        match (outcome, self.left_out.take()) {
-            (Err(reason), _) if !has_begun => observers.undecodable(place, rest, reason),
-            (Ok(()), Some(reason)) => observers.end(place, Outcome::LeftOut(&reason), reply),
-            (outcome, _) => observers.end(place, Outcome::of(outcome), reply),
+        match self.position.command {
+            CommandType::NONE => observers.undecodable(place, rest, reason),
+            _ => observers.end(place, Outcome::of(reason), reply),
         }
     }
 

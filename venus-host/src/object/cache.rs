@@ -92,31 +92,46 @@ pub(crate) struct CachedResolver<'a> {
 impl CachedResolver<'_> {
     #[inline]
     fn find(&self, kind: vk::ObjectType, id: u64) -> Result<Found, HandleError> {
+        if self.table.removals() == self.cache.removals.get()
+            && let Some(known) = self.cache.slot(id).map(Cell::get)
+            && known.id == id
+            && known.kind == kind
+        {
+            return Ok(known.found);
+        }
+        self.look_up(kind, id)
+    }
+
+    /// Asks the table, and remembers what it says. Not inline, since most commands name what the one before has named, and
+    /// what is needed here would be saved and restored for each.
+    #[inline(never)]
+    fn look_up(&self, kind: vk::ObjectType, id: u64) -> Result<Found, HandleError> {
         let removals = self.table.removals();
         if removals != self.cache.removals.get() {
             self.cache.forget(removals);
         }
-        let Some(slot) = self.cache.slot(id) else {
-            return self.table.find(kind, id);
-        };
-        let known = slot.get();
-        if known.id == id && known.kind == kind {
-            return Ok(known.found);
-        }
         let found = self.table.find(kind, id)?;
-        slot.set(Slot { id, kind, found });
+        if let Some(slot) = self.cache.slot(id) {
+            slot.set(Slot { id, kind, found });
+        }
         Ok(found)
     }
 
-    /// Whether there are several devices. Counts them when one has appeared or gone.
+    /// Whether there are several devices.
     #[inline]
     fn has_several_devices(&self) -> bool {
         let generation = self.table.device_generation();
         if generation != self.cache.generation.get() {
-            self.cache.generation.set(generation);
-            self.cache.has_several.set(self.table.device_count() > 1);
+            self.count_devices(generation);
         }
         self.cache.has_several.get()
+    }
+
+    /// One has appeared or gone.
+    #[cold]
+    fn count_devices(&self, generation: u64) {
+        self.cache.generation.set(generation);
+        self.cache.has_several.set(self.table.device_count() > 1);
     }
 }
 
