@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::names::{self, ident};
 use super::types::Types;
 use crate::lower::{Direction, Field, Partial, Shape, WirePlan};
-use crate::model::{Command, Condition, Length, Model, Returns, Scalar, Ty, UnionChoice, Var};
+use crate::model::{Command, Condition, Length, Model, Returns, Scalar, Ty, UnionChoice};
 
 /// Which form is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,34 +52,15 @@ impl Codec<'_> {
         self.model.levels.first().is_some_and(|oldest| oldest.number < level)
     }
 
-    /// Whether the union is chosen by a selector next to it.
-    fn is_selected(&self, ty: &Ty) -> bool {
+    /// Whether the union is chosen by a selector next to it. A decoder compares its tag with that: whoever goes by the
+    /// selector would follow a pointer that was none, or send on what nobody reads.
+    pub(crate) fn is_selected(&self, ty: &Ty) -> bool {
         matches!(ty, Ty::Union(id) if self.model.union(*id).choice == Some(UnionChoice::Selector))
-    }
-
-    /// Whether a decoder of the union compares its tag with the selector: where a member leads elsewhere, whoever goes by
-    /// the selector would follow a pointer that was none.
-    pub(crate) fn compares_tag(&self, ty: &Ty) -> bool {
-        self.is_selected(ty) && self.holds_pointers(ty)
-    }
-
-    /// Whether there are pointers in a value of the type, but for `pNext`, which all structures that have it have in the
-    /// same place.
-    fn holds_pointers(&self, ty: &Ty) -> bool {
-        let leads_elsewhere = |var: &Var| !var.pointee_const.is_empty() || self.holds_pointers(&var.ty);
-        match ty {
-            Ty::Struct(id) => self.model.structure(*id).members.iter().any(leads_elsewhere),
-            // Of a union without a selector one member travels, the same for sender and receiver.
-            Ty::Union(id) if self.is_selected(ty) => {
-                self.model.union(*id).members.iter().any(|member| leads_elsewhere(&member.var))
-            }
-            _ => false,
-        }
     }
 
     /// Whether the receiver of a member has to know the value of one that was read before.
     pub(crate) fn asks_sibling(&self, field: &Field) -> bool {
-        field.is_counted_by_sibling() || self.compares_tag(&field.var.ty)
+        field.is_counted_by_sibling() || self.is_selected(&field.var.ty)
     }
 
     /// The lifetime parameter of a decoder of `ty` and the decoder's type: what a type borrows, the decoder lends.
@@ -280,7 +261,7 @@ impl Codec<'_> {
         Some(match &field.shape {
             Shape::Null => quote!(d.read_null()?),
             Shape::Value => match &field.var.ty {
-                Ty::Union(_) if self.compares_tag(&field.var.ty) => {
+                Ty::Union(_) if self.is_selected(&field.var.ty) => {
                     let selector = selector_of(field);
                     quote!(#decode(d, v.#selector)?)
                 }

@@ -20,7 +20,7 @@ pub(super) fn decoder(codec: &Codec<'_>, id: UnionId, plan: &UnionPlan) -> Token
         let value = codec.decode_member(field, &[], Form::Full).unwrap_or_default();
         if field.shape == Shape::Null { quote!(#tags => #value) } else { quote!(#tags => v.#member = #value) }
     });
-    let (selector, tag) = match codec.compares_tag(&ty) {
+    let (selector, tag) = match codec.is_selected(&ty) {
         true => {
             let selector = selector_type(codec, id);
             (quote!(, selector: #selector), quote!(d.expect_tag(selector.as_raw())?))

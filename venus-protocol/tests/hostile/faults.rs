@@ -175,6 +175,21 @@ fn union_tags() {
 }
 
 #[test]
+fn a_union_is_what_its_selector_says() {
+    let build = |geometry_type: u32, tag: u32| {
+        let begin = wire![CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR.0, 0_u32, 0x10_u64, 1_u32, 1_u64];
+        let info = wire![1_000_150_000_i32, 0_u64, 0_u32, 0_u32, 0_u32, 0_u64, 0_u64, 1_u32, 1_u64];
+        let geometry = wire![1_000_150_006_i32, 0_u64, geometry_type, tag];
+        // Enough for the counts to be believed.
+        [begin, info, geometry, vec![0; 400]].concat()
+    };
+    let member = "VkAccelerationStructureGeometryKHR.geometry";
+    for (geometry_type, tag) in [(2, 0), (0, 2), (2, 3), (488_447_261, 2), (488_447_261, 488_447_261)] {
+        check_error(&build(geometry_type, tag), 96, member, Kind::WrongUnionTag { tag });
+    }
+}
+
+#[test]
 fn small_union_members_leave_zeros() {
     // A depth of 1.0 travels as the smaller member of the union; guests send all of it as a colour.
     let clear = |tags: &[u8]| {

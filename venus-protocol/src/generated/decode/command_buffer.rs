@@ -572,13 +572,14 @@ pub fn decode_acceleration_structure_geometry_khr<'a>(
 ) -> Result<vk::AccelerationStructureGeometryKHR<'a>, DecodeError> {
     d.expect_s_type(vk::StructureType::ACCELERATION_STRUCTURE_GEOMETRY_KHR)?;
     let next = d.read_chain(&[], ChainMode::Full)?;
-    Ok(vk::AccelerationStructureGeometryKHR {
+    let mut v = vk::AccelerationStructureGeometryKHR {
         p_next: next.cast_const(),
         geometry_type: d.read()?,
-        geometry: decode_acceleration_structure_geometry_data_khr(d)?,
-        flags: d.read()?,
         ..Default::default()
-    })
+    };
+    v.geometry = decode_acceleration_structure_geometry_data_khr(d, v.geometry_type)?;
+    v.flags = d.read()?;
+    Ok(v)
 }
 
 /// Decodes `VkAccelerationStructureBuildGeometryInfoKHR`.
@@ -1441,9 +1442,10 @@ pub fn decode_device_or_host_address_const_khr(
 /// beside that member are 0.
 pub fn decode_acceleration_structure_geometry_data_khr<'a>(
     d: &mut Decoder<'a>,
+    selector: vk::GeometryTypeKHR,
 ) -> Result<vk::AccelerationStructureGeometryDataKHR<'a>, DecodeError> {
     let mut v = vk::AccelerationStructureGeometryDataKHR::default();
-    match d.read_tag()? {
+    match d.expect_tag(selector.as_raw())? {
         0 => v.triangles = decode_acceleration_structure_geometry_triangles_data_khr(d)?,
         1 => v.aabbs = decode_acceleration_structure_geometry_aabbs_data_khr(d)?,
         2 => v.instances = decode_acceleration_structure_geometry_instances_data_khr(d)?,
