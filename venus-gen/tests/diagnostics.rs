@@ -144,6 +144,8 @@ fn rules_that_apply_to_nothing() {
         "<null-override command=\"vkCreateFence\" param=\"pNovel\" nullable=\"false\" reason=\"r\"/>",
         "<null-override command=\"vkCreateFence\" param=\"pFence\" nullable=\"false\" before=\"2\" reason=\"r\"/>",
         "<null-override struct=\"VkFenceCreateInfo\" member=\"flags\" nullable=\"perhaps\" reason=\"r\"/>",
+        "<null-override command=\"vkCreateFence\" param=\"pFence\" items=\"true\" nullable=\"false\" reason=\"r\"/>",
+        "<null-override struct=\"VkFenceCreateInfo\" member=\"flags\" items=\"true\" nullable=\"true\" reason=\"r\"/>",
     ];
     let rules = format!("<rules>\n{}", rows.join("\n"));
     Report::default().of("one of each, in one run", NONE, ("<rules>", &rules)).check("rules");

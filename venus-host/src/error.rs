@@ -75,6 +75,9 @@ impl Interrupt {
     }
 }
 
+/// What a guest is told of invalid usage that the host has found.
+pub(crate) const INVALID: vk::Result = vk::Result::ERROR_VALIDATION_FAILED_EXT;
+
 /// A command that is not executed.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]

@@ -68,6 +68,9 @@ impl fmt::Display for DecodeErrorKind {
             Self::Handle { id, error: HandleError::NullOwner, .. } => {
                 write!(f, "null handle (id {id:#x}) as the object the command acts on")
             }
+            Self::Handle { expected, error: HandleError::Null, .. } => {
+                write!(f, "null handle where {} is required", object_type(expected))
+            }
             Self::SizeTooLarge { value } => write!(f, "size {value} does not fit this machine"),
             Self::ArenaFull { limit_bytes } => write!(f, "command needs more than the {limit_bytes} bytes allowed"),
         }

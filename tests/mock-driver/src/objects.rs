@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use venus_protocol::{
-    reflect::{self, Item, Piece},
+    reflect::{self, Item, Piece, Step},
     vk,
     wire::{CommandType, Member},
 };
@@ -62,7 +62,13 @@ struct Named {
 
 /// Collects the handles of a call.
 #[derive(Default)]
-struct Collect(Vec<Named>);
+struct Collect {
+    named: Vec<Named>,
+    /// What is null that must not be.
+    null: Vec<Member>,
+    /// Whether the handles of the member that was entered last have to name objects.
+    required: bool,
+}
 
 impl reflect::Visitor for Collect {
     fn visit(&mut self, _at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
@@ -70,11 +76,19 @@ impl reflect::Visitor for Collect {
             for id in bytes.chunks_exact(8) {
                 let raw = u64::from_le_bytes(id.try_into().expect("eight bytes"));
                 if raw != 0 {
-                    self.0.push(Named { member, kind: row.object_type, raw });
+                    self.named.push(Named { member, kind: row.object_type, raw });
+                } else if self.required {
+                    self.null.push(member);
                 }
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn enter(&mut self, step: Step) {
+        if let Step::Member(row) = step {
+            self.required = row.required;
+        }
     }
 }
 
@@ -137,7 +151,10 @@ impl Objects {
         if let Err(stop) = reflect::walk_request(request, &mut named) {
             self.complain(command, format!("the call is no request: {stop:?}"));
         }
-        let named = named.0;
+        let Collect { named, null, .. } = named;
+        for member in null {
+            self.complain(command, format!("{member} is null"));
+        }
         let device = named.first().map_or(0, |owner| self.device_of(owner.raw));
         for one in &named {
             self.check(command, *one, device);

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use venus_protocol::{
-    reflect::{self, Item, Piece},
+    reflect::{self, Item, Piece, Step},
     vk,
     wire::{CommandType, Member},
 };
@@ -36,7 +36,10 @@ pub struct Named {
     pub kind: vk::ObjectType,
     /// The id.
     pub id: u64,
-    at: usize,
+    /// Whether it has to name an object.
+    pub required: bool,
+    /// Its position.
+    pub at: usize,
 }
 
 impl Named {
@@ -51,16 +54,27 @@ impl Named {
 }
 
 #[derive(Default)]
-struct Ids(Vec<Named>);
+struct Ids {
+    found: Vec<Named>,
+    /// Whether the handles of the member that was entered last have to name objects.
+    required: bool,
+}
 
 impl reflect::Visitor for Ids {
     fn visit(&mut self, at: usize, _len: usize, member: Member, piece: Piece<'_>) -> ControlFlow<()> {
         if let Piece::Value(Item::Handle(row), bytes) | Piece::Values(Item::Handle(row), bytes) = piece {
             let ids = bytes.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().expect("eight bytes")));
             let kind = row.object_type;
-            self.0.extend(ids.enumerate().map(|(nth, id)| Named { member, kind, id, at: at + 8 * nth }));
+            let required = self.required;
+            self.found.extend(ids.enumerate().map(|(nth, id)| Named { member, kind, id, required, at: at + 8 * nth }));
         }
         ControlFlow::Continue(())
+    }
+
+    fn enter(&mut self, step: Step) {
+        if let Step::Member(row) = step {
+            self.required = row.required;
+        }
     }
 }
 
@@ -72,7 +86,7 @@ impl reflect::Visitor for Ids {
 pub fn named(request: &[u8]) -> Vec<Named> {
     let mut ids = Ids::default();
     reflect::walk_request(request, &mut ids).expect("requests can be walked");
-    ids.0
+    ids.found
 }
 
 /// The ids that a request gives to what it makes.

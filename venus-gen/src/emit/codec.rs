@@ -82,8 +82,9 @@ impl Codec<'_> {
         plan.is_some_and(|plan| plan.is_room)
     }
 
-    /// A function that decodes one item.
-    pub(crate) fn item_decoder(&self, ty: &Ty, form: Form) -> TokenStream {
+    /// A function that decodes one item of a field.
+    pub(crate) fn item_decoder(&self, field: &Field, form: Form) -> TokenStream {
+        let ty = &field.var.ty;
         match (ty, form) {
             _ if self.is_room(ty, form) => quote!(Decoder::read_nothing),
             (Ty::Struct(_), _) => {
@@ -94,6 +95,7 @@ impl Codec<'_> {
                 let function = function("decode", self.c_name(ty), Form::Full);
                 quote!(#function)
             }
+            (Ty::Handle(_), Form::Full) if field.requires_objects() => quote!(Decoder::read_required_handle),
             (Ty::Handle(_), Form::Full) => quote!(Decoder::read_handle),
             (Ty::Handle(_), Form::Partial) => quote!(Decoder::read_id),
             _ => quote!(Decoder::read),
@@ -253,7 +255,7 @@ impl Codec<'_> {
         };
         let length = field.length().map(|length| self.member_length(length, siblings));
         let nullable = self.nullable(field);
-        let decode = self.item_decoder(&field.var.ty, form);
+        let decode = self.item_decoder(field, form);
         let bytes = self.item_bytes(&field.var.ty, form);
         let pointer = pointer_of(field);
         let is_scalar = is_scalar(&field.var.ty);
@@ -267,6 +269,7 @@ impl Codec<'_> {
                 }
                 Ty::Struct(_) | Ty::Union(_) => quote!(#decode(d)?),
                 Ty::Handle(_) if form == Form::Partial => quote!(d.read_id()?),
+                Ty::Handle(_) if field.requires_objects() => quote!(d.read_required_handle()?),
                 Ty::Handle(_) => quote!(d.read_handle()?),
                 _ => quote!(d.read()?),
             },
@@ -279,7 +282,8 @@ impl Codec<'_> {
             Shape::Array(Length::Literal(2..)) => quote!(#pointer(d.read_scalars::<#item>(#length, #nullable)?).cast()),
             Shape::Array(_) if is_scalar => quote!(#pointer(d.read_scalars(#length, #nullable)?)),
             Shape::Array(_) if form == Form::Full && field.handle().is_some() => {
-                quote!(#pointer(d.read_handles(#length, #nullable)?))
+                let read = if field.requires_objects() { quote!(read_required_handles) } else { quote!(read_handles) };
+                quote!(#pointer(d.#read(#length, #nullable)?))
             }
             Shape::Array(_) => quote!(#pointer(d.read_items(#length, #nullable, #bytes, #decode)?)),
             Shape::Rows(_, inner) => {
@@ -326,7 +330,7 @@ impl Codec<'_> {
         if is_scalar(&field.var.ty) {
             return quote!(d.read_scalars(#length, false).map(|items| &*items));
         }
-        let decode = self.item_decoder(&field.var.ty, Form::Full);
+        let decode = self.item_decoder(field, Form::Full);
         let bytes = self.item_bytes(&field.var.ty, Form::Full);
         quote!(d.read_items(#length, false, #bytes, #decode).map(|items| &*items))
     }

@@ -315,6 +315,12 @@ impl Field {
         }
     }
 
+    /// Whether each of its handles has to name an object: what Vulkan's implicit rules (`-parameter`) ask of every handle
+    /// that is neither `optional` nor marked `noautovalidity`. Of a fixed array only a part may count.
+    pub(crate) fn requires_objects(&self) -> bool {
+        self.handle().is_some() && !self.var.optional_item && self.var.dimensions.is_empty()
+    }
+
     /// Whether its receiver has to know the value of a sibling that was read before.
     pub(crate) fn is_counted_by_sibling(&self) -> bool {
         let inner = match &self.shape {

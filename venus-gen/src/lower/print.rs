@@ -120,6 +120,7 @@ fn describe(field: &Field) -> String {
         Some(level) => format!(", nullable since level {level}"),
         None => ", nullable".to_owned(),
     };
+    let required = if field.requires_objects() { ", never null" } else { "" };
     let condition = match &field.var.guest_condition {
         Some(Condition::Equals { member, value, .. }) => format!(", guests follow it if {member} == {value}"),
         Some(Condition::LacksBits { member, bits, .. }) => format!(", guests follow it if {member} & {bits:#x} == 0"),
@@ -127,7 +128,7 @@ fn describe(field: &Field) -> String {
     };
     let stride = field.var.stride.as_ref().map_or(String::new(), |stride| format!(", guests pack it and set {stride}"));
     let Var { name, base, .. } = &field.var;
-    format!("{name}: {base} {shape}, partial {partial}{nullable}{condition}{stride}")
+    format!("{name}: {base} {shape}, partial {partial}{nullable}{required}{condition}{stride}")
 }
 
 fn length(length: &Length) -> String {

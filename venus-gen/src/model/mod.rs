@@ -218,6 +218,8 @@ pub(crate) struct Var {
     pub(crate) lengths: Vec<Length>,
     /// First value of `optional`.
     pub(crate) optional: bool,
+    /// Whether what its pointers lead to may be null itself.
+    pub(crate) optional_item: bool,
     pub(crate) no_auto_validity: bool,
     pub(crate) selector: Option<String>,
     /// What a host accepts, where `venus.xml` pins it whatever the registry says.

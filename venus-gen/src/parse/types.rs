@@ -49,6 +49,9 @@ pub(crate) struct RawVar {
     pub(crate) lengths: Vec<String>,
     /// First value of `optional`.
     pub(crate) optional: bool,
+    /// Whether what its pointers lead to may be null itself: by the value of `optional` behind them all, or because it has
+    /// rules of its own.
+    pub(crate) optional_item: bool,
     pub(crate) no_auto_validity: bool,
     pub(crate) selector: Option<String>,
     pub(crate) selection: Vec<String>,
@@ -107,12 +110,17 @@ fn parse_type(element: &Element, diags: &mut Diagnostics) -> RawType {
 
 pub(super) fn parse_var(element: &Element, owner: &str, diags: &mut Diagnostics) -> RawVar {
     let lengths = element.attribute("altlen").or(element.attribute("len")).map(split_list).unwrap_or_default();
+    let decl = decl::parse(element, owner, diags);
+    let optional = element.list("optional");
+    let is_optional = |level: usize| optional.get(level).is_some_and(|value| value == "true");
+    let no_auto_validity = element.attribute("noautovalidity") == Some("true");
     RawVar {
-        decl: decl::parse(element, owner, diags),
         s_type: element.list("values").into_iter().next(),
         lengths,
-        optional: element.list("optional").first().is_some_and(|first| first == "true"),
-        no_auto_validity: element.attribute("noautovalidity") == Some("true"),
+        optional: is_optional(0),
+        optional_item: no_auto_validity || is_optional(decl.pointee_const.len()),
+        decl,
+        no_auto_validity,
         selector: element.attribute("selector").map(str::to_owned),
         selection: element.list("selection"),
         stride: element.attribute("stride").map(str::to_owned),

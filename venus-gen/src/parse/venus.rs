@@ -130,6 +130,8 @@ pub(crate) struct NullOverride {
     /// Its parameter or member.
     pub(crate) var: String,
     pub(crate) nullable: bool,
+    /// Whether this is about each handle of an array, and not about the array.
+    pub(crate) items: bool,
     /// The level from which on the Vulkan registry is right; none if it never is.
     pub(crate) before: Option<u32>,
     pub(crate) at: XmlPos,
@@ -286,6 +288,7 @@ fn parse_rules(section: &Element, venus: &mut VenusRegistry, diags: &mut Diagnos
                     owner: row.require(owner, diags),
                     var: row.require(var, diags),
                     nullable: row.require_bool("nullable", diags),
+                    items: row.attribute("items") == Some("true"),
                     before: parse_before(row, &venus.levels, diags),
                     at,
                 });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lengths;
 use crate::diag::Diagnostics;
-use crate::model::{Command, Condition, Model, Var};
+use crate::model::{Command, Condition, Model, Ty, Var};
 use crate::parse::{GuestCondition, InOut, NullOverride, SecondLength, VenusRegistry};
 
 /// Applies every row that concerns a single member or parameter.
@@ -57,6 +57,13 @@ fn override_null(row: &NullOverride, model: &mut Model, diags: &mut Diagnostics)
         None => param_of(&mut model.commands, &row.owner, &row.var),
     };
     match var {
+        Some(var) if row.items && matches!(var.ty, Ty::Handle(_)) => {
+            if row.nullable == var.optional_item {
+                diags.push(&row.at, element, "the Vulkan registry says the same", "remove the row");
+            }
+            var.optional_item = row.nullable;
+        }
+        Some(_) if row.items => diags.push(&row.at, element, "it names no object", "remove `items`, or the row"),
         Some(var) if !var.pointee_const.is_empty() && row.before.is_some() => {
             if row.nullable || !(var.optional || var.no_auto_validity) {
                 let message = "the Vulkan registry says the same, so nothing changes with a level";

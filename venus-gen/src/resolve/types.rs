@@ -173,6 +173,7 @@ impl Scope<'_> {
             dimensions,
             lengths: lengths.collect(),
             optional: raw.optional,
+            optional_item: raw.optional_item,
             no_auto_validity: raw.no_auto_validity,
             selector: raw.selector.clone(),
             stride: raw.stride.clone(),

@@ -119,6 +119,7 @@ fn handle(id: u64, expected: vk::ObjectType, error: HandleError, objects: &objec
         HandleError::OtherDevice => {
             (format!("the {wanted} {id:#x} belongs to another device than the command acts on"), APPLICATION)
         }
+        HandleError::Null => (format!("it is null, and Vulkan asks for a {wanted}"), APPLICATION),
         HandleError::NullOwner => (format!("the {wanted} that the command acts on is null"), APPLICATION),
     };
     Statement { reason, advice: advice.to_owned() }

@@ -1,5 +1,6 @@
 //! Commands that are not executed, without an end of the context: those that name what the guest takes for an object and
-//! what is none (`object/phantoms.rs`), and those that a handler refuses.
+//! what is none (`object/phantoms.rs`), those that name nothing where Vulkan asks for an object, and those that a handler
+//! refuses.
 //!
 //! The decoder refuses a command that names a phantom before anything of it was executed. Here it gets a second look,
 //! which no other command pays for:
@@ -14,7 +15,9 @@
 //! | binds memory to several resources, or writes several descriptors | executed without those parts; its result is as below |
 //! | any other | left out; its result is the one that the phantom got |
 //!
-//! A command that its handler has refused, for a length that does not fit, say, is left out in the same way.
+//! A command that its handler has refused, for a length that does not fit, say, is left out in the same way. So is one in
+//! which the decoder has found a null handle where Vulkan asks for an object, but for submissions: of those the rest is
+//! executed, as with phantoms.
 //!
 //! What a left-out command should have created is a phantom, too. What it should have changed is set aside: the command
 //! buffer, the buffer or image without memory, the descriptor set. The log tells once of each phantom that is met.
@@ -27,10 +30,13 @@ use venus_protocol::{
     wire::{Arena, Command, CommandHeader, CommandType, DecodeErrorKind, Decoder, Encoder, HandleError, Returned as _},
 };
 
-use super::request::{Name, Request};
+use super::{
+    explain::explain,
+    request::{Name, Request},
+};
 use crate::{
     endpoint::{Endpoint, Shared, Shortfall},
-    error::{Fatal, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
+    error::{Fatal, INVALID, Interrupt, MEMORY_NOT_ASKED_FOR, Refused, ResultName, hint},
     object::{Cause, LenientResolver, Missed, PhantomView, ResolveCache},
 };
 
@@ -42,10 +48,10 @@ pub(super) struct Tools<'a> {
     pub(super) reply: &'a mut Encoder,
 }
 
-/// Whether the decoder refused a command for naming a phantom.
-fn names_phantom(interrupt: &Interrupt) -> bool {
+/// Whether the decoder refused a command for a handle, and for this reason.
+fn has_handle(interrupt: &Interrupt, reason: HandleError) -> bool {
     let Interrupt::Undecodable(error) = interrupt else { return false };
-    matches!(error.kind, DecodeErrorKind::Handle { error: HandleError::Phantom, .. })
+    matches!(error.kind, DecodeErrorKind::Handle { error, .. } if error == reason)
 }
 
 /// Writes the reply of a command that is not executed.
@@ -91,13 +97,26 @@ impl Endpoint {
         (stream, at): (&[u8], usize),
         interrupt: Interrupt,
     ) -> Result<usize, Interrupt> {
-        if !names_phantom(&interrupt) && !matches!(interrupt, Interrupt::Refused(_)) {
+        let is_null = has_handle(&interrupt, HandleError::Null);
+        if !is_null && !has_handle(&interrupt, HandleError::Phantom) && !matches!(interrupt, Interrupt::Refused(_)) {
             return Err(interrupt);
         }
         let Some(request) = Request::of(stream.get(at..).unwrap_or_default()) else { return Err(interrupt) };
         let outcome = match interrupt {
             Interrupt::Refused(_) => Err(interrupt),
+            null if is_null => {
+                let why = explain(null, self.protocol, &tools.shared.objects, stream, at);
+                self.execute_without_nulls(tools, &request, why)
+            }
             _ => self.execute_without_phantoms(tools, &request),
+        };
+        // A null handle behind a phantom is found now, in bytes that may not be the guest's.
+        let outcome = match outcome {
+            Err(null) if has_handle(&null, HandleError::Null) => {
+                let why = explain(moved(null, at), self.protocol, &tools.shared.objects, &[], at);
+                self.execute_without_nulls(tools, &request, why)
+            }
+            outcome => outcome,
         };
         match outcome {
             Err(Interrupt::Refused(refused)) => self.leave_out_refused(tools, &request, *refused),
@@ -105,6 +124,23 @@ impl Endpoint {
         }
         .map_err(|interrupt| moved(interrupt, at))?;
         Ok(at.saturating_add(request.bytes.len()))
+    }
+
+    /// Executes a submission as far as that can be done without what is null; refuses any other command. `why` is what
+    /// would end the context.
+    fn execute_without_nulls(
+        &mut self,
+        tools: &mut Tools<'_>,
+        request: &Request<'_>,
+        why: Interrupt,
+    ) -> Result<(), Interrupt> {
+        let reason = why.into_fatal(request.header.command.name());
+        if can_submit(request.header.command) {
+            tools.shared.log_failure(&self.locate(reason));
+            return self.execute_rest(tools, request);
+        }
+        self.begin_unhandled(request.header, request.bytes);
+        Err(Refused { result: INVALID, reason }.into())
     }
 
     /// Executes a command as far as that can be done without phantoms.
@@ -139,11 +175,13 @@ impl Endpoint {
         if !destroys(command) {
             self.tell_of(tools.shared, request, &phantoms);
         }
-        if phantoms.is_empty() {
+        if has_owner && can_submit(command) {
+            self.execute_leniently(tools, request.bytes)
+        } else if phantoms.is_empty() {
             self.execute_again(tools, request.bytes)
         } else if has_owner && phantoms.iter().all(is_base) {
             self.execute_again(tools, &request.without_bases(&phantoms))
-        } else if has_owner && (destroys(command) || can_submit(command)) {
+        } else if has_owner && destroys(command) {
             self.execute_leniently(tools, request.bytes)
         } else {
             let parts = phantoms.iter().filter_map(|(name, _)| name.part).collect();

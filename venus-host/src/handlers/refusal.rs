@@ -8,11 +8,8 @@ use venus_protocol::vk;
 use crate::{
     driver::Refusal,
     endpoint::Endpoint,
-    error::{APPLICATION, Fatal, Interrupt, Refused},
+    error::{APPLICATION, Fatal, INVALID, Interrupt, Refused},
 };
-
-/// What a guest is told of invalid usage that the host has found.
-const INVALID: vk::Result = vk::Result::ERROR_VALIDATION_FAILED_EXT;
 
 /// Advice for what cannot be without a host that tells its guests the wrong things, or a guest that does not listen.
 const NOT_OFFERED: &str = "compare what the application enables with the extensions in `venus doctor`: what is not \

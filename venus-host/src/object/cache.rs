@@ -155,7 +155,8 @@ impl HandleResolver for CachedResolver<'_> {
     }
 }
 
-/// As [`CachedResolver`], for the second look at a command that names phantoms: those are null handles.
+/// As [`CachedResolver`], for the second look at a command that names phantoms: those are null handles, and so is what
+/// should not be one.
 #[derive(Debug)]
 pub(crate) struct LenientResolver<'a>(pub(crate) CachedResolver<'a>);
 
@@ -168,6 +169,10 @@ impl HandleResolver for LenientResolver<'_> {
     #[cold]
     fn resolve_owner(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
         null_for_phantom(self.0.resolve_owner(kind, id))
+    }
+
+    fn resolve_null(&self, _kind: vk::ObjectType) -> Result<u64, HandleError> {
+        Ok(0)
     }
 }
 

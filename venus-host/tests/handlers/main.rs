@@ -13,6 +13,7 @@ mod ledger;
 mod levels;
 mod lifetime;
 mod memory;
+mod nulls;
 mod parts;
 mod phantoms;
 mod profiles;

@@ -50,7 +50,7 @@ pub(crate) fn result(sent: &Sent) -> vk::Result {
     vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("a result")))
 }
 
-fn is_alive(world: &mut World<'_>) {
+pub(crate) fn is_alive(world: &mut World<'_>) {
     let fence = reflect::command(CommandType::CREATE_FENCE).expect("it travels");
     assert_eq!(calls(&world.send(fence)), ["vkCreateFence"]);
 }

@@ -130,6 +130,8 @@ pub struct MemberRow {
     pub nullable: bool,
     /// The level before which hosts refuse null all the same.
     pub null_since: Level,
+    /// Of handles that a command uses: whether each has to name an object, because Vulkan lets none be null.
+    pub required: bool,
     /// Whether another array beside it takes its length from it.
     pub counts: bool,
     /// For parameters, which way it goes. All other members are inputs: they travel when their structure does.

@@ -86,8 +86,8 @@ pub(crate) const fn by_number<const N: usize>(families: &[&'static [CommandRow]]
 }
 
 const fn member(name: &'static str, item: Item, shape: Shape) -> MemberRow {
-    let (nullable, counts, direction) = (false, false, Direction::In);
-    MemberRow { name, item, shape, nullable, null_since: Level::OLDEST, counts, direction }
+    let (nullable, required, counts, direction) = (false, false, false, Direction::In);
+    MemberRow { name, item, shape, nullable, null_since: Level::OLDEST, required, counts, direction }
 }
 
 pub(crate) const fn value(name: &'static str, item: Item) -> MemberRow {
@@ -139,6 +139,11 @@ impl MemberRow {
     pub(crate) const fn nullable_since(mut self, level: Level) -> Self {
         self.null_since = level;
         self.nullable()
+    }
+
+    pub(crate) const fn required(mut self) -> Self {
+        self.required = true;
+        self
     }
 
     pub(crate) const fn counts(mut self) -> Self {

@@ -494,11 +494,31 @@ impl<'a> Decoder<'a> {
         self.error_of_last(WORD_BYTES, DecodeErrorKind::Handle { id, expected: H::TYPE, error })
     }
 
+    /// Resolves the id that was just read, of an object that has to be there.
+    #[inline]
+    fn resolve_required<H: vk::Handle>(&self, id: u64) -> Result<H> {
+        let resolved = match id {
+            0 => self.resolver.resolve_null(H::TYPE),
+            id => self.resolver.resolve(H::TYPE, id),
+        };
+        match resolved {
+            Ok(raw) => Ok(H::from_raw(raw)),
+            Err(error) => Err(self.handle_error::<H>(id, error)),
+        }
+    }
+
     /// Reads a handle and resolves it.
     #[inline]
     pub fn read_handle<H: vk::Handle>(&mut self) -> Result<H> {
         let id = self.read_word()?;
         self.resolve(id)
+    }
+
+    /// As [`read_handle`](Self::read_handle), for a handle that must not be null.
+    #[inline]
+    pub fn read_required_handle<H: vk::Handle>(&mut self) -> Result<H> {
+        let id = self.read_word()?;
+        self.resolve_required(id)
     }
 
     /// Reads a handle that the guest assigns: its id, unresolved, as the handle's bits.
@@ -511,6 +531,13 @@ impl<'a> Decoder<'a> {
     pub fn read_handle_param<H: vk::Handle>(&mut self) -> Result<Handle<H>> {
         let id = self.read_word()?;
         Ok(Handle { id, raw: self.resolve(id)? })
+    }
+
+    /// As [`read_handle_param`](Self::read_handle_param), for a handle that must not be null.
+    #[inline]
+    pub fn read_required_handle_param<H: vk::Handle>(&mut self) -> Result<Handle<H>> {
+        let id = self.read_word()?;
+        Ok(Handle { id, raw: self.resolve_required(id)? })
     }
 
     /// Reads the handle that a command acts on, which must not be null.
@@ -535,18 +562,46 @@ impl<'a> Decoder<'a> {
         self.read_items(expected, nullable, WORD_BYTES, Self::read_handle::<H>)
     }
 
+    /// As [`read_handles`](Self::read_handles), for handles none of which may be null.
+    pub fn read_required_handles<H: vk::Handle + Copy + Default>(
+        &mut self,
+        expected: u64,
+        nullable: bool,
+    ) -> Result<&'a mut [H]> {
+        self.read_items(expected, nullable, WORD_BYTES, Self::read_required_handle::<H>)
+    }
+
     /// Reads an array of handle parameters.
     pub fn read_handle_params<H: vk::Handle + Copy + Default>(
         &mut self,
         expected: u64,
         nullable: bool,
     ) -> Result<Handles<'a, H>> {
+        self.read_params(expected, nullable, Self::read_handle_param)
+    }
+
+    /// As [`read_handle_params`](Self::read_handle_params), for handles none of which may be null.
+    pub fn read_required_handle_params<H: vk::Handle + Copy + Default>(
+        &mut self,
+        expected: u64,
+        nullable: bool,
+    ) -> Result<Handles<'a, H>> {
+        self.read_params(expected, nullable, Self::read_required_handle_param)
+    }
+
+    #[inline]
+    fn read_params<H: vk::Handle + Copy + Default>(
+        &mut self,
+        expected: u64,
+        nullable: bool,
+        read: impl Fn(&mut Self) -> Result<Handle<H>>,
+    ) -> Result<Handles<'a, H>> {
         let n = self.read_count(expected, nullable, WORD_BYTES)?;
         let ids = self.alloc_default::<u64>(n)?;
         let raws = self.alloc_default::<H>(n)?;
         for (id, raw) in ids.iter_mut().zip(raws.iter_mut()) {
-            *id = self.read_word()?;
-            *raw = self.resolve(*id)?;
+            let handle = read(self)?;
+            (*id, *raw) = (handle.id, handle.raw);
         }
         Ok(Handles { ids, raws })
     }

@@ -16,9 +16,16 @@ pub trait HandleResolver {
     fn resolve_owner(&self, kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
         self.resolve(kind, id)
     }
+
+    /// The driver's handle for a null handle where Vulkan asks for an object. Refused, unless somebody only looks.
+    #[cold]
+    fn resolve_null(&self, _kind: vk::ObjectType) -> Result<u64, HandleError> {
+        Err(HandleError::Null)
+    }
 }
 
-/// Why an id did not resolve. Fatal for the context, by the protocol, but for [`HandleError::Phantom`].
+/// Why an id did not resolve. Fatal for the context, by the protocol, but for [`HandleError::Phantom`] and
+/// [`HandleError::Null`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandleError {
     /// No object has this id.
@@ -32,15 +39,22 @@ pub enum HandleError {
     Phantom,
     /// A command's first handle is null. Detected by the decoder itself.
     NullOwner,
+    /// Another handle is null which Vulkan lets be none: a member or parameter that is neither `optional` nor marked
+    /// `noautovalidity` in its registry. The bytes are sound, so a host may leave the command out and go on.
+    Null,
 }
 
-/// Resolves every id to itself.
+/// Resolves every id to itself, also none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdentityResolver;
 
 impl HandleResolver for IdentityResolver {
     fn resolve(&self, _kind: vk::ObjectType, id: u64) -> Result<u64, HandleError> {
         Ok(id)
+    }
+
+    fn resolve_null(&self, _kind: vk::ObjectType) -> Result<u64, HandleError> {
+        Ok(0)
     }
 }
 

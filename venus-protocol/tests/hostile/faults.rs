@@ -241,8 +241,10 @@ fn handles() {
         wire![CommandType::BIND_BUFFER_MEMORY.0, 0_u32, device, buffer, memory, 0_u64]
     };
     let (objects, arena) = (Objects::default(), &mut Arena::new(ARENA_BYTES));
-    assert_eq!(decode(&bind(3, 0x61, 0), arena, &objects), Ok(bind(3, 0x61, 0)), "requests keep the guest's ids");
-    assert_eq!(objects.asked.get(), 2, "the null handle is not asked for");
+    let destroy = |buffer: u64| wire![CommandType::DESTROY_BUFFER.0, 0_u32, 3_u64, buffer, 0_u64];
+    assert_eq!(decode(&destroy(0x61), arena, &objects), Ok(destroy(0x61)), "requests keep the guest's ids");
+    assert_eq!(decode(&destroy(0), arena, &objects), Ok(destroy(0)), "what is optional may be null");
+    assert_eq!(objects.asked.get(), 3, "the null handle is not asked for");
     let mut check = |bytes: &[u8], offset: usize, member: &str, expected, id, error| {
         let found = decode(bytes, arena, &objects).expect_err("a bad handle");
         check_location(found, bytes, offset, member, Kind::Handle { id, expected, error });
@@ -252,6 +254,7 @@ fn handles() {
     check(&bind(4, 0x61, 0), 8, "vkBindBufferMemory.device", device, 4, HandleError::Unknown);
     check(&bind(3, 3, 0), 16, "vkBindBufferMemory.buffer", buffer, 3, HandleError::WrongType(device));
     check(&bind(3, 0x61, 5), 24, "vkBindBufferMemory.memory", memory, 5, HandleError::Unknown);
+    check(&bind(3, 0x61, 0), 24, "vkBindBufferMemory.memory", memory, 0, HandleError::Null);
     // In a structure in an array.
     let command = CommandType::BIND_BUFFER_MEMORY2.0;
     let info = vk::StructureType::BIND_BUFFER_MEMORY_INFO.as_raw();

@@ -2,6 +2,7 @@
 //! never panics, and it never takes more memory than the arena's limit.
 
 mod faults;
+mod nulls;
 mod sweep;
 
 use std::time::Duration;

@@ -87,7 +87,7 @@ impl Emitter<'_, '_> {
 
     fn read_output(&self, param: &Param) -> TokenStream {
         let (name, ty, codec) = (field_ident(&param.field), &param.field.var.ty, self.codec);
-        let (decode, bytes) = (codec.item_decoder(ty, Form::Full), codec.item_bytes(ty, Form::Full));
+        let (decode, bytes) = (codec.item_decoder(&param.field, Form::Full), codec.item_bytes(ty, Form::Full));
         let value = match &param.field.shape {
             Shape::Pointer if param.field.handle().is_some() => {
                 quote!(d.read_optional(Decoder::read)?.map(|id| *id))

@@ -39,13 +39,14 @@ impl Emitter<'_, '_> {
         let (is_nullable, nullable) = (field.nullable, codec.nullable(field));
         let form = if param.direction == Direction::Out { Form::Partial } else { Form::Full };
         let length = field.length().map(|length| self.length(length, false));
-        let (decode, bytes) = (codec.item_decoder(&field.var.ty, form), codec.item_bytes(&field.var.ty, form));
+        let (decode, bytes) = (codec.item_decoder(field, form), codec.item_bytes(&field.var.ty, form));
         let is_out = param.direction == Direction::Out;
-        let is_handle = field.handle().is_some();
+        let (is_handle, requires_objects) = (field.handle().is_some(), field.requires_objects());
         let scalar = is_scalar(&field.var.ty);
         match &field.shape {
             Shape::Null => quote!(d.read_null()?),
             Shape::Value if is_handle && position == 0 => quote!(d.read_owner()?),
+            Shape::Value if requires_objects => quote!(d.read_required_handle_param()?),
             Shape::Value if is_handle => quote!(d.read_handle_param()?),
             Shape::Value if scalar => quote!(d.read()?),
             Shape::Value => quote!(#decode(d)?),
@@ -58,6 +59,7 @@ impl Emitter<'_, '_> {
             Shape::Pointer if is_nullable => quote!(d.read_optional(#decode)?),
             Shape::Pointer => quote!(d.read_required(#decode)?),
             Shape::Array(_) if is_out && is_handle => quote!(d.read_new_handles(#length, #nullable)?),
+            Shape::Array(_) if requires_objects => quote!(d.read_required_handle_params(#length, #nullable)?),
             Shape::Array(_) if is_handle => quote!(d.read_handle_params(#length, #nullable)?),
             Shape::Array(_) if is_out && field.partial == Partial::Capacity => {
                 quote!(d.read_capacity(#length, #nullable)?)

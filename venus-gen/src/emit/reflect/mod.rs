@@ -178,13 +178,14 @@ fn member(codec: &Codec<'_>, field: &Field, direction: Direction) -> TokenStream
             Some(level) => quote!(.nullable_since(Level::#level)),
             None => quote!(.nullable()),
         });
+    let required = (direction == Direction::In && field.requires_objects()).then(|| quote!(.required()));
     let counts = field.is_length.then(|| quote!(.counts()));
     let direction = match direction {
         Direction::In => quote!(),
         Direction::Out => quote!(.out()),
         Direction::InOut => quote!(.in_out()),
     };
-    quote!(#row #nullable #counts #direction)
+    quote!(#row #nullable #required #counts #direction)
 }
 
 fn length(length: &Length) -> TokenStream {

@@ -184,7 +184,7 @@ impl<'a> Command<'a> for WriteAccelerationStructuresPropertiesKHRArgs<'a> {
         let device = d.read_owner()?;
         let acceleration_structure_count: u32 = d.read()?;
         let p_acceleration_structures = d
-            .read_handle_params(acceleration_structure_count.count(), false)?;
+            .read_required_handle_params(acceleration_structure_count.count(), false)?;
         let query_type = d.read()?;
         let data_size: usize = d.read()?;
         let p_data = d.read_capacity(data_size.count(), false)?;

@@ -43,8 +43,8 @@ impl Command<'_> for BindBufferMemoryArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            buffer: d.read_handle_param()?,
-            memory: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
+            memory: d.read_required_handle_param()?,
             memory_offset: d.read()?,
         })
     }
@@ -76,7 +76,7 @@ impl<'a> Command<'a> for GetBufferMemoryRequirementsArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             p_memory_requirements: d.read_required(Decoder::read_nothing)?,
         })
     }

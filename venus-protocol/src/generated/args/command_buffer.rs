@@ -115,7 +115,7 @@ impl Command<'_> for CmdBindPipelineArgs {
         Ok(Self {
             command_buffer: d.read_owner()?,
             pipeline_bind_point: d.read()?,
-            pipeline: d.read_handle_param()?,
+            pipeline: d.read_required_handle_param()?,
         })
     }
 
@@ -154,7 +154,7 @@ impl<'a> Command<'a> for CmdBindDescriptorSetsArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
         let pipeline_bind_point = d.read()?;
-        let layout = d.read_handle_param()?;
+        let layout = d.read_required_handle_param()?;
         let first_set = d.read()?;
         let descriptor_set_count: u32 = d.read()?;
         let p_descriptor_sets = d
@@ -280,7 +280,7 @@ impl Command<'_> for CmdResetEventArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
             stage_mask: d.read()?,
         })
     }
@@ -326,7 +326,7 @@ impl<'a> Command<'a> for CmdWaitEventsArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
         let event_count: u32 = d.read()?;
-        let p_events = d.read_handle_params(event_count.count(), false)?;
+        let p_events = d.read_required_handle_params(event_count.count(), false)?;
         let src_stage_mask = d.read()?;
         let dst_stage_mask = d.read()?;
         let memory_barrier_count: u32 = d.read()?;
@@ -489,7 +489,7 @@ impl Command<'_> for CmdResetQueryPoolArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             first_query: d.read()?,
             query_count: d.read()?,
         })
@@ -526,7 +526,7 @@ impl<'a> Command<'a> for CmdPushConstantsArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let layout = d.read_handle_param()?;
+        let layout = d.read_required_handle_param()?;
         let stage_flags = d.read()?;
         let offset = d.read()?;
         let size: u32 = d.read()?;
@@ -576,7 +576,7 @@ impl<'a> Command<'a> for CmdBindTransformFeedbackBuffersEXTArgs<'a> {
         let command_buffer = d.read_owner()?;
         let first_binding = d.read()?;
         let binding_count: u32 = d.read()?;
-        let p_buffers = d.read_handle_params(binding_count.count(), false)?;
+        let p_buffers = d.read_required_handle_params(binding_count.count(), false)?;
         let p_offsets = d.read_scalars(binding_count.count(), false)?;
         let p_sizes = d.read_scalars(binding_count.count(), true)?;
         Ok(Self {
@@ -617,7 +617,7 @@ impl Command<'_> for CmdResetEvent2Args {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
             stage_mask: d.read()?,
         })
     }
@@ -651,7 +651,7 @@ impl<'a> Command<'a> for CmdWaitEvents2Args<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
         let event_count: u32 = d.read()?;
-        let p_events = d.read_handle_params(event_count.count(), false)?;
+        let p_events = d.read_required_handle_params(event_count.count(), false)?;
         let p_dependency_infos = d
             .read_items(
                 event_count.count(),
@@ -784,7 +784,7 @@ impl<'a> Command<'a> for CmdPushDescriptorSetArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
         let pipeline_bind_point = d.read()?;
-        let layout = d.read_handle_param()?;
+        let layout = d.read_required_handle_param()?;
         let set = d.read()?;
         let descriptor_write_count: u32 = d.read()?;
         let p_descriptor_writes = d

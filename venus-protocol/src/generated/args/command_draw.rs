@@ -124,7 +124,7 @@ impl Command<'_> for CmdDrawIndirectArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
             draw_count: d.read()?,
             stride: d.read()?,
@@ -162,7 +162,7 @@ impl Command<'_> for CmdDrawIndexedIndirectArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
             draw_count: d.read()?,
             stride: d.read()?,
@@ -230,7 +230,7 @@ impl Command<'_> for CmdDispatchIndirectArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
         })
     }
@@ -262,7 +262,7 @@ impl Command<'_> for CmdBeginQueryArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
             flags: d.read()?,
         })
@@ -294,7 +294,7 @@ impl Command<'_> for CmdEndQueryArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
         })
     }
@@ -403,7 +403,7 @@ impl<'a> Command<'a> for CmdExecuteCommandsArgs<'a> {
         let command_buffer = d.read_owner()?;
         let command_buffer_count: u32 = d.read()?;
         let p_command_buffers = d
-            .read_handle_params(command_buffer_count.count(), false)?;
+            .read_required_handle_params(command_buffer_count.count(), false)?;
         Ok(Self {
             command_buffer,
             command_buffer_count,
@@ -492,9 +492,9 @@ impl Command<'_> for CmdDrawIndirectCountArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
-            count_buffer: d.read_handle_param()?,
+            count_buffer: d.read_required_handle_param()?,
             count_buffer_offset: d.read()?,
             max_draw_count: d.read()?,
             stride: d.read()?,
@@ -541,9 +541,9 @@ impl Command<'_> for CmdDrawIndexedIndirectCountArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
-            count_buffer: d.read_handle_param()?,
+            count_buffer: d.read_required_handle_param()?,
             count_buffer_offset: d.read()?,
             max_draw_count: d.read()?,
             stride: d.read()?,
@@ -768,7 +768,7 @@ impl Command<'_> for CmdBeginQueryIndexedEXTArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
             flags: d.read()?,
             index: d.read()?,
@@ -804,7 +804,7 @@ impl Command<'_> for CmdEndQueryIndexedEXTArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
             index: d.read()?,
         })
@@ -846,7 +846,7 @@ impl Command<'_> for CmdDrawIndirectByteCountEXTArgs {
             command_buffer: d.read_owner()?,
             instance_count: d.read()?,
             first_instance: d.read()?,
-            counter_buffer: d.read_handle_param()?,
+            counter_buffer: d.read_required_handle_param()?,
             counter_buffer_offset: d.read()?,
             counter_offset: d.read()?,
             vertex_stride: d.read()?,
@@ -1287,7 +1287,7 @@ impl Command<'_> for CmdDrawMeshTasksIndirectEXTArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
             draw_count: d.read()?,
             stride: d.read()?,
@@ -1329,9 +1329,9 @@ impl Command<'_> for CmdDrawMeshTasksIndirectCountEXTArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            buffer: d.read_handle_param()?,
+            buffer: d.read_required_handle_param()?,
             offset: d.read()?,
-            count_buffer: d.read_handle_param()?,
+            count_buffer: d.read_required_handle_param()?,
             count_buffer_offset: d.read()?,
             max_draw_count: d.read()?,
             stride: d.read()?,

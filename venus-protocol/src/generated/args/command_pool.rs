@@ -125,7 +125,7 @@ impl Command<'_> for ResetCommandPoolArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            command_pool: d.read_handle_param()?,
+            command_pool: d.read_required_handle_param()?,
             flags: d.read()?,
         })
     }
@@ -225,7 +225,7 @@ impl<'a> Command<'a> for FreeCommandBuffersArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let command_pool = d.read_handle_param()?;
+        let command_pool = d.read_required_handle_param()?;
         let command_buffer_count: u32 = d.read()?;
         let p_command_buffers = d
             .read_handle_params(command_buffer_count.count(), true)?;
@@ -263,7 +263,7 @@ impl Command<'_> for TrimCommandPoolArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            command_pool: d.read_handle_param()?,
+            command_pool: d.read_required_handle_param()?,
             flags: d.read()?,
         })
     }

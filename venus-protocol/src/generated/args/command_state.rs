@@ -64,7 +64,7 @@ impl Command<'_> for CmdSetEventArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
             stage_mask: d.read()?,
         })
     }
@@ -122,7 +122,7 @@ impl<'a> Command<'a> for CmdSetEvent2Args<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
             p_dependency_info: d.read_required(decode_dependency_info)?,
         })
     }

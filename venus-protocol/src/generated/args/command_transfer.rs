@@ -55,8 +55,8 @@ impl<'a> Command<'a> for CmdCopyBufferArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_buffer = d.read_handle_param()?;
-        let dst_buffer = d.read_handle_param()?;
+        let src_buffer = d.read_required_handle_param()?;
+        let dst_buffer = d.read_required_handle_param()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
             .read_items(
@@ -108,9 +108,9 @@ impl<'a> Command<'a> for CmdCopyImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_image = d.read_handle_param()?;
+        let src_image = d.read_required_handle_param()?;
         let src_image_layout = d.read()?;
-        let dst_image = d.read_handle_param()?;
+        let dst_image = d.read_required_handle_param()?;
         let dst_image_layout = d.read()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
@@ -169,9 +169,9 @@ impl<'a> Command<'a> for CmdBlitImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_image = d.read_handle_param()?;
+        let src_image = d.read_required_handle_param()?;
         let src_image_layout = d.read()?;
-        let dst_image = d.read_handle_param()?;
+        let dst_image = d.read_required_handle_param()?;
         let dst_image_layout = d.read()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
@@ -229,8 +229,8 @@ impl<'a> Command<'a> for CmdCopyBufferToImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_buffer = d.read_handle_param()?;
-        let dst_image = d.read_handle_param()?;
+        let src_buffer = d.read_required_handle_param()?;
+        let dst_image = d.read_required_handle_param()?;
         let dst_image_layout = d.read()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
@@ -283,9 +283,9 @@ impl<'a> Command<'a> for CmdCopyImageToBufferArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_image = d.read_handle_param()?;
+        let src_image = d.read_required_handle_param()?;
         let src_image_layout = d.read()?;
-        let dst_buffer = d.read_handle_param()?;
+        let dst_buffer = d.read_required_handle_param()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
             .read_items(
@@ -335,7 +335,7 @@ impl<'a> Command<'a> for CmdUpdateBufferArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let dst_buffer = d.read_handle_param()?;
+        let dst_buffer = d.read_required_handle_param()?;
         let dst_offset = d.read()?;
         let data_size: vk::DeviceSize = d.read()?;
         let p_data = d.read_blob(data_size.count(), false)?;
@@ -379,7 +379,7 @@ impl Command<'_> for CmdFillBufferArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            dst_buffer: d.read_handle_param()?,
+            dst_buffer: d.read_required_handle_param()?,
             dst_offset: d.read()?,
             size: d.read()?,
             data: d.read()?,
@@ -418,7 +418,7 @@ impl<'a> Command<'a> for CmdClearColorImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let image = d.read_handle_param()?;
+        let image = d.read_required_handle_param()?;
         let image_layout = d.read()?;
         let p_color = d.read_optional(decode_clear_color_value)?.map(|v| &*v);
         let range_count: u32 = d.read()?;
@@ -472,7 +472,7 @@ impl<'a> Command<'a> for CmdClearDepthStencilImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let image = d.read_handle_param()?;
+        let image = d.read_required_handle_param()?;
         let image_layout = d.read()?;
         let p_depth_stencil = d.read_required(decode_clear_depth_stencil_value)?;
         let range_count: u32 = d.read()?;
@@ -583,9 +583,9 @@ impl<'a> Command<'a> for CmdResolveImageArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let command_buffer = d.read_owner()?;
-        let src_image = d.read_handle_param()?;
+        let src_image = d.read_required_handle_param()?;
         let src_image_layout = d.read()?;
-        let dst_image = d.read_handle_param()?;
+        let dst_image = d.read_required_handle_param()?;
         let dst_image_layout = d.read()?;
         let region_count: u32 = d.read()?;
         let p_regions = d
@@ -638,7 +638,7 @@ impl Command<'_> for CmdWriteTimestampArgs {
         Ok(Self {
             command_buffer: d.read_owner()?,
             pipeline_stage: d.read()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
         })
     }
@@ -679,10 +679,10 @@ impl Command<'_> for CmdCopyQueryPoolResultsArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             command_buffer: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             first_query: d.read()?,
             query_count: d.read()?,
-            dst_buffer: d.read_handle_param()?,
+            dst_buffer: d.read_required_handle_param()?,
             dst_offset: d.read()?,
             stride: d.read()?,
             flags: d.read()?,
@@ -722,7 +722,7 @@ impl Command<'_> for CmdWriteTimestamp2Args {
         Ok(Self {
             command_buffer: d.read_owner()?,
             stage: d.read()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             query: d.read()?,
         })
     }
@@ -1183,9 +1183,9 @@ impl<'a> Command<'a> for CmdWriteAccelerationStructuresPropertiesKHRArgs<'a> {
         let command_buffer = d.read_owner()?;
         let acceleration_structure_count: u32 = d.read()?;
         let p_acceleration_structures = d
-            .read_handle_params(acceleration_structure_count.count(), false)?;
+            .read_required_handle_params(acceleration_structure_count.count(), false)?;
         let query_type = d.read()?;
-        let query_pool = d.read_handle_param()?;
+        let query_pool = d.read_required_handle_param()?;
         let first_query = d.read()?;
         Ok(Self {
             command_buffer,

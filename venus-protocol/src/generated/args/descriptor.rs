@@ -233,7 +233,7 @@ impl Command<'_> for ResetDescriptorPoolArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            descriptor_pool: d.read_handle_param()?,
+            descriptor_pool: d.read_required_handle_param()?,
             flags: d.read()?,
         })
     }
@@ -333,7 +333,7 @@ impl<'a> Command<'a> for FreeDescriptorSetsArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let descriptor_pool = d.read_handle_param()?;
+        let descriptor_pool = d.read_required_handle_param()?;
         let descriptor_set_count: u32 = d.read()?;
         let p_descriptor_sets = d
             .read_handle_params(descriptor_set_count.count(), true)?;

@@ -320,7 +320,7 @@ impl Command<'_> for GetDeferredOperationMaxConcurrencyKHRArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            operation: d.read_handle_param()?,
+            operation: d.read_required_handle_param()?,
         })
     }
 
@@ -346,7 +346,7 @@ impl Command<'_> for GetDeferredOperationResultKHRArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            operation: d.read_handle_param()?,
+            operation: d.read_required_handle_param()?,
         })
     }
 
@@ -372,7 +372,7 @@ impl Command<'_> for DeferredOperationJoinKHRArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            operation: d.read_handle_param()?,
+            operation: d.read_required_handle_param()?,
         })
     }
 

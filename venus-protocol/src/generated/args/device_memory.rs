@@ -128,7 +128,7 @@ impl Command<'_> for UnmapMemoryArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            memory: d.read_handle_param()?,
+            memory: d.read_required_handle_param()?,
         })
     }
 
@@ -235,7 +235,7 @@ impl<'a> Command<'a> for GetDeviceMemoryCommitmentArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            memory: d.read_handle_param()?,
+            memory: d.read_required_handle_param()?,
             p_committed_memory_in_bytes: d.read_required_room()?,
         })
     }

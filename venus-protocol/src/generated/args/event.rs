@@ -120,7 +120,7 @@ impl Command<'_> for GetEventStatusArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
         })
     }
 
@@ -146,7 +146,7 @@ impl Command<'_> for SetEventArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
         })
     }
 
@@ -172,7 +172,7 @@ impl Command<'_> for ResetEventArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            event: d.read_handle_param()?,
+            event: d.read_required_handle_param()?,
         })
     }
 

@@ -121,7 +121,7 @@ impl<'a> Command<'a> for ResetFencesArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
         let fence_count: u32 = d.read()?;
-        let p_fences = d.read_handle_params(fence_count.count(), false)?;
+        let p_fences = d.read_required_handle_params(fence_count.count(), false)?;
         Ok(Self {
             device,
             fence_count,
@@ -153,7 +153,7 @@ impl Command<'_> for GetFenceStatusArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            fence: d.read_handle_param()?,
+            fence: d.read_required_handle_param()?,
         })
     }
 
@@ -186,7 +186,7 @@ impl<'a> Command<'a> for WaitForFencesArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
         let fence_count: u32 = d.read()?;
-        let p_fences = d.read_handle_params(fence_count.count(), false)?;
+        let p_fences = d.read_required_handle_params(fence_count.count(), false)?;
         let wait_all = d.read()?;
         let timeout = d.read()?;
         Ok(Self {
@@ -223,7 +223,7 @@ impl Command<'_> for ResetFenceResourceMESAArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            fence: d.read_handle_param()?,
+            fence: d.read_required_handle_param()?,
         })
     }
 

@@ -61,8 +61,8 @@ impl Command<'_> for BindImageMemoryArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            image: d.read_handle_param()?,
-            memory: d.read_handle_param()?,
+            image: d.read_required_handle_param()?,
+            memory: d.read_required_handle_param()?,
             memory_offset: d.read()?,
         })
     }
@@ -94,7 +94,7 @@ impl<'a> Command<'a> for GetImageMemoryRequirementsArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            image: d.read_handle_param()?,
+            image: d.read_required_handle_param()?,
             p_memory_requirements: d.read_required(Decoder::read_nothing)?,
         })
     }
@@ -153,7 +153,7 @@ impl<'a> Command<'a> for GetImageSparseMemoryRequirementsArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let image = d.read_handle_param()?;
+        let image = d.read_required_handle_param()?;
         let p_sparse_memory_requirement_count: &'a mut u32 = d
             .read_required(Decoder::read)?;
         let p_sparse_memory_requirements = d
@@ -345,7 +345,7 @@ impl<'a> Command<'a> for GetImageSubresourceLayoutArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            image: d.read_handle_param()?,
+            image: d.read_required_handle_param()?,
             p_subresource: d.read_required(decode_image_subresource)?,
             p_layout: d.read_required(Decoder::read_nothing)?,
         })
@@ -712,7 +712,7 @@ impl<'a> Command<'a> for GetImageDrmFormatModifierPropertiesEXTArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            image: d.read_handle_param()?,
+            image: d.read_required_handle_param()?,
             p_properties: d
                 .read_required(decode_image_drm_format_modifier_properties_ext_partial)?,
         })
@@ -1020,7 +1020,7 @@ impl<'a> Command<'a> for GetImageSubresourceLayout2Args<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            image: d.read_handle_param()?,
+            image: d.read_required_handle_param()?,
             p_subresource: d.read_required(decode_image_subresource2)?,
             p_layout: d.read_required(decode_subresource_layout2_partial)?,
         })
@@ -1264,7 +1264,7 @@ impl<'a> Command<'a> for GetImageOpaqueCaptureDataEXTArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
         let image_count: u32 = d.read()?;
-        let p_images = d.read_handle_params(image_count.count(), false)?;
+        let p_images = d.read_required_handle_params(image_count.count(), false)?;
         let p_datas = d
             .read_items(
                 image_count.count(),

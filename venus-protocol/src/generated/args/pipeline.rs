@@ -132,7 +132,7 @@ impl<'a> Command<'a> for GetPipelineCacheDataArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let pipeline_cache = d.read_handle_param()?;
+        let pipeline_cache = d.read_required_handle_param()?;
         let p_data_size: &'a mut usize = d.read_required(Decoder::read)?;
         let p_data = d.read_capacity(p_data_size.count(), true)?;
         Ok(Self {
@@ -205,9 +205,10 @@ impl<'a> Command<'a> for MergePipelineCachesArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let dst_cache = d.read_handle_param()?;
+        let dst_cache = d.read_required_handle_param()?;
         let src_cache_count: u32 = d.read()?;
-        let p_src_caches = d.read_handle_params(src_cache_count.count(), false)?;
+        let p_src_caches = d
+            .read_required_handle_params(src_cache_count.count(), false)?;
         Ok(Self {
             device,
             dst_cache,
@@ -619,7 +620,7 @@ impl<'a> Command<'a> for GetRayTracingShaderGroupHandlesKHRArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let pipeline = d.read_handle_param()?;
+        let pipeline = d.read_required_handle_param()?;
         let first_group = d.read()?;
         let group_count = d.read()?;
         let data_size: usize = d.read()?;
@@ -707,7 +708,7 @@ impl<'a> Command<'a> for GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs<'a>
         Self: 'r;
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let pipeline = d.read_handle_param()?;
+        let pipeline = d.read_required_handle_param()?;
         let first_group = d.read()?;
         let group_count = d.read()?;
         let data_size: usize = d.read()?;
@@ -785,7 +786,7 @@ impl Command<'_> for GetRayTracingShaderGroupStackSizeKHRArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            pipeline: d.read_handle_param()?,
+            pipeline: d.read_required_handle_param()?,
             group: d.read()?,
             group_shader: d.read()?,
         })

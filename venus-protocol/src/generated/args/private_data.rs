@@ -134,7 +134,7 @@ impl Command<'_> for SetPrivateDataArgs {
             device: d.read_owner()?,
             object_type: d.read()?,
             object_handle: d.read()?,
-            private_data_slot: d.read_handle_param()?,
+            private_data_slot: d.read_required_handle_param()?,
             data: d.read()?,
         })
     }
@@ -175,7 +175,7 @@ impl<'a> Command<'a> for GetPrivateDataArgs<'a> {
             device: d.read_owner()?,
             object_type: d.read()?,
             object_handle: d.read()?,
-            private_data_slot: d.read_handle_param()?,
+            private_data_slot: d.read_required_handle_param()?,
             p_data: d.read_required_room()?,
         })
     }

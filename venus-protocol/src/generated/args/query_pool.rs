@@ -132,7 +132,7 @@ impl<'a> Command<'a> for GetQueryPoolResultsArgs<'a> {
 
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let device = d.read_owner()?;
-        let query_pool = d.read_handle_param()?;
+        let query_pool = d.read_required_handle_param()?;
         let first_query = d.read()?;
         let query_count = d.read()?;
         let data_size: usize = d.read()?;
@@ -213,7 +213,7 @@ impl Command<'_> for ResetQueryPoolArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            query_pool: d.read_handle_param()?,
+            query_pool: d.read_required_handle_param()?,
             first_query: d.read()?,
             query_count: d.read()?,
         })

@@ -221,7 +221,7 @@ impl<'a> Command<'a> for GetRenderAreaGranularityArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            render_pass: d.read_handle_param()?,
+            render_pass: d.read_required_handle_param()?,
             p_granularity: d.read_required(Decoder::read_nothing)?,
         })
     }

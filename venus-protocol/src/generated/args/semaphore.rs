@@ -129,7 +129,7 @@ impl<'a> Command<'a> for GetSemaphoreCounterValueArgs<'a> {
     fn decode(d: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            semaphore: d.read_handle_param()?,
+            semaphore: d.read_required_handle_param()?,
             p_value: d.read_required_room()?,
         })
     }
@@ -253,7 +253,7 @@ impl Command<'_> for WaitSemaphoreResourceMESAArgs {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             device: d.read_owner()?,
-            semaphore: d.read_handle_param()?,
+            semaphore: d.read_required_handle_param()?,
         })
     }
 

@@ -18,7 +18,7 @@ pub fn decode_acceleration_structure_create_info_khr<'a>(
     Ok(vk::AccelerationStructureCreateInfoKHR {
         p_next: next.cast_const(),
         create_flags: d.read()?,
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         offset: d.read()?,
         size: d.read()?,
         ty: d.read()?,
@@ -35,7 +35,7 @@ pub fn decode_acceleration_structure_device_address_info_khr<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::AccelerationStructureDeviceAddressInfoKHR {
         p_next: next.cast_const(),
-        acceleration_structure: d.read_handle()?,
+        acceleration_structure: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -61,8 +61,8 @@ pub fn decode_copy_acceleration_structure_info_khr<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::CopyAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
-        src: d.read_handle()?,
-        dst: d.read_handle()?,
+        src: d.read_required_handle()?,
+        dst: d.read_required_handle()?,
         mode: d.read()?,
         ..Default::default()
     })
@@ -76,7 +76,7 @@ pub fn decode_copy_acceleration_structure_to_memory_info_khr<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::CopyAccelerationStructureToMemoryInfoKHR {
         p_next: next.cast_const(),
-        src: d.read_handle()?,
+        src: d.read_required_handle()?,
         dst: decode_device_or_host_address_khr(d)?,
         mode: d.read()?,
         ..Default::default()
@@ -92,7 +92,7 @@ pub fn decode_copy_memory_to_acceleration_structure_info_khr<'a>(
     Ok(vk::CopyMemoryToAccelerationStructureInfoKHR {
         p_next: next.cast_const(),
         src: decode_device_or_host_address_const_khr(d)?,
-        dst: d.read_handle()?,
+        dst: d.read_required_handle()?,
         mode: d.read()?,
         ..Default::default()
     })

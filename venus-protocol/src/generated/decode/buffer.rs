@@ -62,7 +62,7 @@ pub fn decode_buffer_view_create_info<'a>(
     Ok(vk::BufferViewCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         format: d.read()?,
         offset: d.read()?,
         range: d.read()?,
@@ -90,8 +90,8 @@ pub fn decode_bind_buffer_memory_info<'a>(
     let next = d.read_chain(chains::BIND_BUFFER_MEMORY_INFO, ChainMode::Full)?;
     Ok(vk::BindBufferMemoryInfo {
         p_next: next.cast_const(),
-        buffer: d.read_handle()?,
-        memory: d.read_handle()?,
+        buffer: d.read_required_handle()?,
+        memory: d.read_required_handle()?,
         memory_offset: d.read()?,
         ..Default::default()
     })
@@ -121,7 +121,7 @@ pub fn decode_buffer_memory_requirements_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::BufferMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -147,7 +147,7 @@ pub fn decode_buffer_device_address_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::BufferDeviceAddressInfo {
         p_next: next.cast_const(),
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         ..Default::default()
     })
 }

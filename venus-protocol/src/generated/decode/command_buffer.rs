@@ -61,7 +61,7 @@ pub fn decode_buffer_memory_barrier<'a>(
         dst_access_mask: d.read()?,
         src_queue_family_index: d.read()?,
         dst_queue_family_index: d.read()?,
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         offset: d.read()?,
         size: d.read()?,
         ..Default::default()
@@ -82,7 +82,7 @@ pub fn decode_image_memory_barrier<'a>(
         new_layout: d.read()?,
         src_queue_family_index: d.read()?,
         dst_queue_family_index: d.read()?,
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
     })
@@ -174,7 +174,7 @@ pub fn decode_copy_memory_to_image_indirect_info_khr<'a>(
         src_copy_flags: d.read()?,
         copy_count: d.read()?,
         copy_address_range: decode_strided_device_address_range_khr(d)?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         ..Default::default()
     };
@@ -245,8 +245,8 @@ pub fn decode_render_pass_begin_info<'a>(
     let next = d.read_chain(chains::RENDER_PASS_BEGIN_INFO, ChainMode::Full)?;
     let mut v = vk::RenderPassBeginInfo {
         p_next: next.cast_const(),
-        render_pass: d.read_handle()?,
-        framebuffer: d.read_handle()?,
+        render_pass: d.read_required_handle()?,
+        framebuffer: d.read_required_handle()?,
         render_area: decode_rect2_d(d)?,
         clear_value_count: d.read()?,
         ..Default::default()
@@ -348,7 +348,7 @@ pub fn decode_conditional_rendering_begin_info_ext<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::ConditionalRenderingBeginInfoEXT {
         p_next: next.cast_const(),
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         offset: d.read()?,
         flags: d.read()?,
         ..Default::default()
@@ -511,7 +511,9 @@ pub(crate) fn decode_render_pass_attachment_begin_info_body<'a>(
         attachment_count: d.read()?,
         ..Default::default()
     };
-    v.p_attachments = as_ptr_or_null(d.read_handles(v.attachment_count.count(), false)?);
+    v.p_attachments = as_ptr_or_null(
+        d.read_required_handles(v.attachment_count.count(), false)?,
+    );
     Ok(v)
 }
 
@@ -758,8 +760,8 @@ pub fn decode_copy_buffer_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     let mut v = vk::CopyBufferInfo2 {
         p_next: next.cast_const(),
-        src_buffer: d.read_handle()?,
-        dst_buffer: d.read_handle()?,
+        src_buffer: d.read_required_handle()?,
+        dst_buffer: d.read_required_handle()?,
         region_count: d.read()?,
         ..Default::default()
     };
@@ -783,9 +785,9 @@ pub fn decode_copy_image_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     let mut v = vk::CopyImageInfo2 {
         p_next: next.cast_const(),
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()
@@ -810,9 +812,9 @@ pub fn decode_blit_image_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     let mut v = vk::BlitImageInfo2 {
         p_next: next.cast_const(),
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()
@@ -838,8 +840,8 @@ pub fn decode_copy_buffer_to_image_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     let mut v = vk::CopyBufferToImageInfo2 {
         p_next: next.cast_const(),
-        src_buffer: d.read_handle()?,
-        dst_image: d.read_handle()?,
+        src_buffer: d.read_required_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()
@@ -864,9 +866,9 @@ pub fn decode_copy_image_to_buffer_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     let mut v = vk::CopyImageToBufferInfo2 {
         p_next: next.cast_const(),
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
-        dst_buffer: d.read_handle()?,
+        dst_buffer: d.read_required_handle()?,
         region_count: d.read()?,
         ..Default::default()
     };
@@ -890,9 +892,9 @@ pub fn decode_resolve_image_info2<'a>(
     let next = d.read_chain(chains::RESOLVE_IMAGE_INFO2, ChainMode::Full)?;
     let mut v = vk::ResolveImageInfo2 {
         p_next: next.cast_const(),
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()
@@ -981,7 +983,7 @@ pub fn decode_image_memory_barrier2<'a>(
         new_layout: d.read()?,
         src_queue_family_index: d.read()?,
         dst_queue_family_index: d.read()?,
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         subresource_range: decode_image_subresource_range(d)?,
         ..Default::default()
     })
@@ -1001,7 +1003,7 @@ pub fn decode_buffer_memory_barrier2<'a>(
         dst_access_mask: d.read()?,
         src_queue_family_index: d.read()?,
         dst_queue_family_index: d.read()?,
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         offset: d.read()?,
         size: d.read()?,
         ..Default::default()

@@ -28,7 +28,7 @@ pub fn decode_command_buffer_allocate_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::CommandBufferAllocateInfo {
         p_next: next.cast_const(),
-        command_pool: d.read_handle()?,
+        command_pool: d.read_required_handle()?,
         level: d.read()?,
         command_buffer_count: d.read()?,
         ..Default::default()

@@ -81,10 +81,10 @@ pub fn decode_copy_descriptor_set<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::CopyDescriptorSet {
         p_next: next.cast_const(),
-        src_set: d.read_handle()?,
+        src_set: d.read_required_handle()?,
         src_binding: d.read()?,
         src_array_element: d.read()?,
-        dst_set: d.read_handle()?,
+        dst_set: d.read_required_handle()?,
         dst_binding: d.read()?,
         dst_array_element: d.read()?,
         descriptor_count: d.read()?,
@@ -176,12 +176,12 @@ pub fn decode_descriptor_set_allocate_info<'a>(
     let next = d.read_chain(chains::DESCRIPTOR_SET_ALLOCATE_INFO, ChainMode::Full)?;
     let mut v = vk::DescriptorSetAllocateInfo {
         p_next: next.cast_const(),
-        descriptor_pool: d.read_handle()?,
+        descriptor_pool: d.read_required_handle()?,
         descriptor_set_count: d.read()?,
         ..Default::default()
     };
     v.p_set_layouts = as_ptr_or_null(
-        d.read_handles(v.descriptor_set_count.count(), false)?,
+        d.read_required_handles(v.descriptor_set_count.count(), false)?,
     );
     Ok(v)
 }
@@ -387,7 +387,7 @@ pub fn decode_tensor_view_create_info_arm<'a>(
     Ok(vk::TensorViewCreateInfoARM {
         p_next: next.cast_const(),
         flags: d.read()?,
-        tensor: d.read_handle()?,
+        tensor: d.read_required_handle()?,
         format: d.read()?,
         ..Default::default()
     })

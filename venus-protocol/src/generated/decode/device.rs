@@ -116,7 +116,7 @@ pub(crate) fn decode_device_group_device_create_info_body<'a>(
         ..Default::default()
     };
     v.p_physical_devices = as_ptr_or_null(
-        d.read_handles(v.physical_device_count.count(), false)?,
+        d.read_required_handles(v.physical_device_count.count(), false)?,
     );
     Ok(v)
 }

@@ -31,7 +31,7 @@ pub fn decode_mapped_memory_range<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::MappedMemoryRange {
         p_next: next.cast_const(),
-        memory: d.read_handle()?,
+        memory: d.read_required_handle()?,
         offset: d.read()?,
         size: d.read()?,
         ..Default::default()
@@ -96,7 +96,7 @@ pub fn decode_device_memory_opaque_capture_address_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::DeviceMemoryOpaqueCaptureAddressInfo {
         p_next: next.cast_const(),
-        memory: d.read_handle()?,
+        memory: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -110,7 +110,7 @@ pub fn decode_memory_unmap_info<'a>(
     Ok(vk::MemoryUnmapInfoKHR {
         p_next: next.cast_const(),
         flags: d.read()?,
-        memory: d.read_handle()?,
+        memory: d.read_required_handle()?,
         ..Default::default()
     })
 }

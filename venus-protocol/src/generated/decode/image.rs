@@ -113,7 +113,7 @@ pub fn decode_image_view_create_info<'a>(
     Ok(vk::ImageViewCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         view_type: d.read()?,
         format: d.read()?,
         components: decode_component_mapping(d)?,
@@ -142,7 +142,7 @@ pub fn decode_bind_image_memory_info<'a>(
     let next = d.read_chain(chains::BIND_IMAGE_MEMORY_INFO, ChainMode::Full)?;
     Ok(vk::BindImageMemoryInfo {
         p_next: next.cast_const(),
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         memory: d.read_handle()?,
         memory_offset: d.read()?,
         ..Default::default()
@@ -183,7 +183,7 @@ pub fn decode_image_memory_requirements_info2<'a>(
     let next = d.read_chain(chains::IMAGE_MEMORY_REQUIREMENTS_INFO2, ChainMode::Full)?;
     Ok(vk::ImageMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -196,7 +196,7 @@ pub fn decode_image_sparse_memory_requirements_info2<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::ImageSparseMemoryRequirementsInfo2 {
         p_next: next.cast_const(),
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -310,7 +310,7 @@ pub(crate) fn decode_sampler_ycbcr_conversion_info_body<'a>(
 ) -> Result<vk::SamplerYcbcrConversionInfo<'a>, DecodeError> {
     Ok(vk::SamplerYcbcrConversionInfo {
         p_next: next.cast_const(),
-        conversion: d.read_handle()?,
+        conversion: d.read_required_handle()?,
         ..Default::default()
     })
 }
@@ -440,9 +440,9 @@ pub fn decode_copy_image_to_image_info<'a>(
     let mut v = vk::CopyImageToImageInfoEXT {
         p_next: next.cast_const(),
         flags: d.read()?,
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()
@@ -467,7 +467,7 @@ pub fn decode_host_image_layout_transition_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::HostImageLayoutTransitionInfoEXT {
         p_next: next.cast_const(),
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         old_layout: d.read()?,
         new_layout: d.read()?,
         subresource_range: decode_image_subresource_range(d)?,
@@ -574,7 +574,7 @@ pub fn decode_copy_image_to_memory_info_mesa<'a>(
     Ok(vk::CopyImageToMemoryInfoMESA {
         p_next: next.cast_const(),
         flags: d.read()?,
-        src_image: d.read_handle()?,
+        src_image: d.read_required_handle()?,
         src_image_layout: d.read()?,
         memory_row_length: d.read()?,
         memory_image_height: d.read()?,
@@ -616,7 +616,7 @@ pub fn decode_copy_memory_to_image_info_mesa<'a>(
     let mut v = vk::CopyMemoryToImageInfoMESA {
         p_next: next.cast_const(),
         flags: d.read()?,
-        dst_image: d.read_handle()?,
+        dst_image: d.read_required_handle()?,
         dst_image_layout: d.read()?,
         region_count: d.read()?,
         ..Default::default()

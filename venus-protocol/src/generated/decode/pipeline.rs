@@ -789,7 +789,9 @@ pub(crate) fn decode_pipeline_library_create_info_khr_body<'a>(
         library_count: d.read()?,
         ..Default::default()
     };
-    v.p_libraries = as_ptr_or_null(d.read_handles(v.library_count.count(), false)?);
+    v.p_libraries = as_ptr_or_null(
+        d.read_required_handles(v.library_count.count(), false)?,
+    );
     Ok(v)
 }
 

@@ -62,7 +62,7 @@ pub fn decode_sparse_buffer_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseBufferMemoryBindInfo<'a>, DecodeError> {
     let mut v = vk::SparseBufferMemoryBindInfo {
-        buffer: d.read_handle()?,
+        buffer: d.read_required_handle()?,
         bind_count: d.read()?,
         ..Default::default()
     };
@@ -83,7 +83,7 @@ pub fn decode_sparse_image_opaque_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseImageOpaqueMemoryBindInfo<'a>, DecodeError> {
     let mut v = vk::SparseImageOpaqueMemoryBindInfo {
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         bind_count: d.read()?,
         ..Default::default()
     };
@@ -104,7 +104,7 @@ pub fn decode_sparse_image_memory_bind_info<'a>(
     d: &mut Decoder<'a>,
 ) -> Result<vk::SparseImageMemoryBindInfo<'a>, DecodeError> {
     let mut v = vk::SparseImageMemoryBindInfo {
-        image: d.read_handle()?,
+        image: d.read_required_handle()?,
         bind_count: d.read()?,
         ..Default::default()
     };
@@ -132,7 +132,7 @@ pub fn decode_bind_sparse_info<'a>(
         ..Default::default()
     };
     v.p_wait_semaphores = as_ptr_or_null(
-        d.read_handles(v.wait_semaphore_count.count(), false)?,
+        d.read_required_handles(v.wait_semaphore_count.count(), false)?,
     );
     v.buffer_bind_count = d.read()?;
     v.p_buffer_binds = as_ptr_or_null(
@@ -166,7 +166,7 @@ pub fn decode_bind_sparse_info<'a>(
     );
     v.signal_semaphore_count = d.read()?;
     v.p_signal_semaphores = as_ptr_or_null(
-        d.read_handles(v.signal_semaphore_count.count(), false)?,
+        d.read_required_handles(v.signal_semaphore_count.count(), false)?,
     );
     Ok(v)
 }
@@ -183,18 +183,18 @@ pub fn decode_submit_info<'a>(
         ..Default::default()
     };
     v.p_wait_semaphores = as_ptr_or_null(
-        d.read_handles(v.wait_semaphore_count.count(), false)?,
+        d.read_required_handles(v.wait_semaphore_count.count(), false)?,
     );
     v.p_wait_dst_stage_mask = as_ptr_or_null(
         d.read_scalars(v.wait_semaphore_count.count(), false)?,
     );
     v.command_buffer_count = d.read()?;
     v.p_command_buffers = as_ptr_or_null(
-        d.read_handles(v.command_buffer_count.count(), false)?,
+        d.read_required_handles(v.command_buffer_count.count(), false)?,
     );
     v.signal_semaphore_count = d.read()?;
     v.p_signal_semaphores = as_ptr_or_null(
-        d.read_handles(v.signal_semaphore_count.count(), false)?,
+        d.read_required_handles(v.signal_semaphore_count.count(), false)?,
     );
     Ok(v)
 }
@@ -291,7 +291,7 @@ pub fn decode_semaphore_submit_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::SemaphoreSubmitInfo {
         p_next: next.cast_const(),
-        semaphore: d.read_handle()?,
+        semaphore: d.read_required_handle()?,
         value: d.read()?,
         stage_mask: d.read()?,
         device_index: d.read()?,
@@ -307,7 +307,7 @@ pub fn decode_command_buffer_submit_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::CommandBufferSubmitInfo {
         p_next: next.cast_const(),
-        command_buffer: d.read_handle()?,
+        command_buffer: d.read_required_handle()?,
         device_mask: d.read()?,
         ..Default::default()
     })

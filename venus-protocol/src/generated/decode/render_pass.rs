@@ -151,7 +151,7 @@ pub fn decode_framebuffer_create_info<'a>(
     let mut v = vk::FramebufferCreateInfo {
         p_next: next.cast_const(),
         flags: d.read()?,
-        render_pass: d.read_handle()?,
+        render_pass: d.read_required_handle()?,
         attachment_count: d.read()?,
         ..Default::default()
     };

@@ -59,7 +59,9 @@ pub fn decode_semaphore_wait_info<'a>(
         semaphore_count: d.read()?,
         ..Default::default()
     };
-    v.p_semaphores = as_ptr_or_null(d.read_handles(v.semaphore_count.count(), false)?);
+    v.p_semaphores = as_ptr_or_null(
+        d.read_required_handles(v.semaphore_count.count(), false)?,
+    );
     v.p_values = as_ptr_or_null(d.read_scalars(v.semaphore_count.count(), false)?);
     Ok(v)
 }
@@ -72,7 +74,7 @@ pub fn decode_semaphore_signal_info<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::SemaphoreSignalInfo {
         p_next: next.cast_const(),
-        semaphore: d.read_handle()?,
+        semaphore: d.read_required_handle()?,
         value: d.read()?,
         ..Default::default()
     })
@@ -88,7 +90,7 @@ pub fn decode_import_semaphore_resource_info_mesa<'a>(
     let next = d.read_chain(&[], ChainMode::Full)?;
     Ok(vk::ImportSemaphoreResourceInfoMESA {
         p_next: next.cast_const(),
-        semaphore: d.read_handle()?,
+        semaphore: d.read_required_handle()?,
         resource_id: d.read()?,
         ..Default::default()
     })

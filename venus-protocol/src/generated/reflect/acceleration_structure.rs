@@ -20,7 +20,7 @@ pub(crate) static ACCELERATION_STRUCTURE_CREATE_INFO_KHR: StructRow = tagged(
     vk::StructureType::ACCELERATION_STRUCTURE_CREATE_INFO_KHR,
     &[
         value("createFlags", Item::Enum(&ACCELERATION_STRUCTURE_CREATE_FLAGS_KHR)),
-        value("buffer", Item::Handle(&BUFFER)),
+        value("buffer", Item::Handle(&BUFFER)).required(),
         value("offset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
         value("type", Item::Enum(&ACCELERATION_STRUCTURE_TYPE_KHR)),
@@ -31,7 +31,10 @@ pub(crate) static ACCELERATION_STRUCTURE_CREATE_INFO_KHR: StructRow = tagged(
 pub(crate) static ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR: StructRow = tagged(
     "VkAccelerationStructureDeviceAddressInfoKHR",
     vk::StructureType::ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR,
-    &[value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))],
+    &[
+        value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR))
+            .required(),
+    ],
 );
 
 pub(crate) static ACCELERATION_STRUCTURE_VERSION_INFO_KHR: StructRow = tagged(
@@ -44,8 +47,8 @@ pub(crate) static COPY_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = tagged(
     "VkCopyAccelerationStructureInfoKHR",
     vk::StructureType::COPY_ACCELERATION_STRUCTURE_INFO_KHR,
     &[
-        value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
-        value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
+        value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)).required(),
+        value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)).required(),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
 );
@@ -54,7 +57,7 @@ pub(crate) static COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR: StructRow = ta
     "VkCopyAccelerationStructureToMemoryInfoKHR",
     vk::StructureType::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR,
     &[
-        value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
+        value("src", Item::Handle(&ACCELERATION_STRUCTURE_KHR)).required(),
         value("dst", Item::Union(&DEVICE_OR_HOST_ADDRESS_KHR)),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
@@ -65,7 +68,7 @@ pub(crate) static COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR: StructRow = ta
     vk::StructureType::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR,
     &[
         value("src", Item::Union(&DEVICE_OR_HOST_ADDRESS_CONST_KHR)),
-        value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
+        value("dst", Item::Handle(&ACCELERATION_STRUCTURE_KHR)).required(),
         value("mode", Item::Enum(&COPY_ACCELERATION_STRUCTURE_MODE_KHR)),
     ],
 );
@@ -85,7 +88,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::CREATE_ACCELERATION_STRUCTURE_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pCreateInfo",
                 Item::Struct(&ACCELERATION_STRUCTURE_CREATE_INFO_KHR),
@@ -99,7 +102,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::DESTROY_ACCELERATION_STRUCTURE_KHR,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("accelerationStructure", Item::Handle(&ACCELERATION_STRUCTURE_KHR)),
             null("pAllocator"),
         ],
@@ -108,7 +111,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::COPY_ACCELERATION_STRUCTURE_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
             pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
         ],
@@ -117,13 +120,14 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("accelerationStructureCount", U32).counts(),
             array(
-                "pAccelerationStructures",
-                Item::Handle(&ACCELERATION_STRUCTURE_KHR),
-                &Sibling("accelerationStructureCount"),
-            ),
+                    "pAccelerationStructures",
+                    Item::Handle(&ACCELERATION_STRUCTURE_KHR),
+                    &Sibling("accelerationStructureCount"),
+                )
+                .required(),
             value("queryType", Item::Enum(&QUERY_TYPE)),
             value("dataSize", SIZE).counts(),
             blob("pData", &Sibling("dataSize")).out(),
@@ -134,7 +138,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_ACCELERATION_STRUCTURE_DEVICE_ADDRESS_KHR,
         Returns::U64,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pInfo",
                 Item::Struct(&ACCELERATION_STRUCTURE_DEVICE_ADDRESS_INFO_KHR),
@@ -145,7 +149,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_DEVICE_ACCELERATION_STRUCTURE_COMPATIBILITY_KHR,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pVersionInfo",
                 Item::Struct(&ACCELERATION_STRUCTURE_VERSION_INFO_KHR),
@@ -161,7 +165,7 @@ pub(crate) static ACCELERATION_STRUCTURE_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_ACCELERATION_STRUCTURE_BUILD_SIZES_KHR,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("buildType", Item::Enum(&ACCELERATION_STRUCTURE_BUILD_TYPE_KHR)),
             pointer(
                     "pBuildInfo",

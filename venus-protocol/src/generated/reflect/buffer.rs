@@ -49,7 +49,7 @@ pub(crate) static BUFFER_VIEW_CREATE_INFO: StructRow = tagged(
         vk::StructureType::BUFFER_VIEW_CREATE_INFO,
         &[
             value("flags", Item::Enum(&BUFFER_VIEW_CREATE_FLAGS)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("format", Item::Enum(&FORMAT)),
             value("offset", DEVICE_SIZE),
             value("range", DEVICE_SIZE),
@@ -68,8 +68,8 @@ pub(crate) static BIND_BUFFER_MEMORY_INFO: StructRow = tagged(
         "VkBindBufferMemoryInfo",
         vk::StructureType::BIND_BUFFER_MEMORY_INFO,
         &[
-            value("buffer", Item::Handle(&BUFFER)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("buffer", Item::Handle(&BUFFER)).required(),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
             value("memoryOffset", DEVICE_SIZE),
         ],
     )
@@ -89,7 +89,7 @@ pub(crate) static BIND_BUFFER_MEMORY_DEVICE_GROUP_INFO: StructRow = tagged(
 pub(crate) static BUFFER_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
         "VkBufferMemoryRequirementsInfo2",
         vk::StructureType::BUFFER_MEMORY_REQUIREMENTS_INFO_2,
-        &[value("buffer", Item::Handle(&BUFFER))],
+        &[value("buffer", Item::Handle(&BUFFER)).required()],
     )
     .aliases(&["VkBufferMemoryRequirementsInfo2KHR"]);
 
@@ -103,7 +103,7 @@ pub(crate) static DEVICE_BUFFER_MEMORY_REQUIREMENTS: StructRow = tagged(
 pub(crate) static BUFFER_DEVICE_ADDRESS_INFO: StructRow = tagged(
         "VkBufferDeviceAddressInfo",
         vk::StructureType::BUFFER_DEVICE_ADDRESS_INFO,
-        &[value("buffer", Item::Handle(&BUFFER))],
+        &[value("buffer", Item::Handle(&BUFFER)).required()],
     )
     .aliases(&["VkBufferDeviceAddressInfoKHR", "VkBufferDeviceAddressInfoEXT"]);
 
@@ -133,9 +133,9 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::BIND_BUFFER_MEMORY,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("buffer", Item::Handle(&BUFFER)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
             value("memoryOffset", DEVICE_SIZE),
         ],
     ),
@@ -143,8 +143,8 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::GET_BUFFER_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
         ],
     ),
@@ -152,7 +152,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::CREATE_BUFFER,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&BUFFER_CREATE_INFO)),
             null("pAllocator"),
             pointer("pBuffer", Item::Handle(&BUFFER)).out(),
@@ -162,7 +162,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::DESTROY_BUFFER,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("buffer", Item::Handle(&BUFFER)),
             null("pAllocator"),
         ],
@@ -171,7 +171,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::CREATE_BUFFER_VIEW,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&BUFFER_VIEW_CREATE_INFO)),
             null("pAllocator"),
             pointer("pView", Item::Handle(&BUFFER_VIEW)).out(),
@@ -181,7 +181,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::DESTROY_BUFFER_VIEW,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("bufferView", Item::Handle(&BUFFER_VIEW)),
             null("pAllocator"),
         ],
@@ -190,7 +190,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::BIND_BUFFER_MEMORY2,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("bindInfoCount", U32).counts(),
             array(
                 "pBindInfos",
@@ -203,7 +203,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::GET_BUFFER_MEMORY_REQUIREMENTS2,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&BUFFER_MEMORY_REQUIREMENTS_INFO2)),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
         ],
@@ -212,7 +212,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::GET_BUFFER_DEVICE_ADDRESS,
         Returns::U64,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
         ],
     ),
@@ -220,7 +220,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::GET_BUFFER_OPAQUE_CAPTURE_ADDRESS,
         Returns::U64,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&BUFFER_DEVICE_ADDRESS_INFO)),
         ],
     ),
@@ -228,7 +228,7 @@ pub(crate) static BUFFER_COMMANDS: [CommandRow; 11] = [
         CommandType::GET_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&DEVICE_BUFFER_MEMORY_REQUIREMENTS)),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
         ],

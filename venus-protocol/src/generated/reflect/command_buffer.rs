@@ -69,7 +69,7 @@ pub(crate) static BUFFER_MEMORY_BARRIER: StructRow = tagged(
             value("dstAccessMask", Item::Enum(&ACCESS_FLAGS)),
             value("srcQueueFamilyIndex", U32),
             value("dstQueueFamilyIndex", U32),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
             value("size", DEVICE_SIZE),
         ],
@@ -86,7 +86,7 @@ pub(crate) static IMAGE_MEMORY_BARRIER: StructRow = tagged(
             value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("srcQueueFamilyIndex", U32),
             value("dstQueueFamilyIndex", U32),
-            value("image", Item::Handle(&IMAGE)),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
         ],
     )
@@ -163,7 +163,7 @@ pub(crate) static COPY_MEMORY_TO_IMAGE_INDIRECT_INFO_KHR: StructRow = tagged(
             value("srcCopyFlags", Item::Enum(&ADDRESS_COPY_FLAGS_KHR)),
             value("copyCount", U32).counts(),
             value("copyAddressRange", Item::Struct(&STRIDED_DEVICE_ADDRESS_RANGE_KHR)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             array(
                 "pImageSubresources",
@@ -214,8 +214,8 @@ pub(crate) static RENDER_PASS_BEGIN_INFO: StructRow = tagged(
         "VkRenderPassBeginInfo",
         vk::StructureType::RENDER_PASS_BEGIN_INFO,
         &[
-            value("renderPass", Item::Handle(&RENDER_PASS)),
-            value("framebuffer", Item::Handle(&FRAMEBUFFER)),
+            value("renderPass", Item::Handle(&RENDER_PASS)).required(),
+            value("framebuffer", Item::Handle(&FRAMEBUFFER)).required(),
             value("renderArea", Item::Struct(&RECT2_D)),
             value("clearValueCount", U32).counts(),
             array("pClearValues", Item::Union(&CLEAR_VALUE), &Sibling("clearValueCount"))
@@ -274,7 +274,7 @@ pub(crate) static CONDITIONAL_RENDERING_BEGIN_INFO_EXT: StructRow = tagged(
     "VkConditionalRenderingBeginInfoEXT",
     vk::StructureType::CONDITIONAL_RENDERING_BEGIN_INFO_EXT,
     &[
-        value("buffer", Item::Handle(&BUFFER)),
+        value("buffer", Item::Handle(&BUFFER)).required(),
         value("offset", DEVICE_SIZE),
         value("flags", Item::Enum(&CONDITIONAL_RENDERING_FLAGS_EXT)),
     ],
@@ -369,7 +369,8 @@ pub(crate) static RENDER_PASS_ATTACHMENT_BEGIN_INFO: StructRow = tagged(
         vk::StructureType::RENDER_PASS_ATTACHMENT_BEGIN_INFO,
         &[
             value("attachmentCount", U32).counts(),
-            array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount")),
+            array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount"))
+                .required(),
         ],
     )
     .aliases(&["VkRenderPassAttachmentBeginInfoKHR"]);
@@ -542,8 +543,8 @@ pub(crate) static COPY_BUFFER_INFO2: StructRow = tagged(
         "VkCopyBufferInfo2",
         vk::StructureType::COPY_BUFFER_INFO_2,
         &[
-            value("srcBuffer", Item::Handle(&BUFFER)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("srcBuffer", Item::Handle(&BUFFER)).required(),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_COPY2), &Sibling("regionCount")),
         ],
@@ -554,9 +555,9 @@ pub(crate) static COPY_IMAGE_INFO2: StructRow = tagged(
         "VkCopyImageInfo2",
         vk::StructureType::COPY_IMAGE_INFO_2,
         &[
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
@@ -568,9 +569,9 @@ pub(crate) static BLIT_IMAGE_INFO2: StructRow = tagged(
         "VkBlitImageInfo2",
         vk::StructureType::BLIT_IMAGE_INFO_2,
         &[
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_BLIT2), &Sibling("regionCount")),
@@ -583,8 +584,8 @@ pub(crate) static COPY_BUFFER_TO_IMAGE_INFO2: StructRow = tagged(
         "VkCopyBufferToImageInfo2",
         vk::StructureType::COPY_BUFFER_TO_IMAGE_INFO_2,
         &[
-            value("srcBuffer", Item::Handle(&BUFFER)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("srcBuffer", Item::Handle(&BUFFER)).required(),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
@@ -596,9 +597,9 @@ pub(crate) static COPY_IMAGE_TO_BUFFER_INFO2: StructRow = tagged(
         "VkCopyImageToBufferInfo2",
         vk::StructureType::COPY_IMAGE_TO_BUFFER_INFO_2,
         &[
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY2), &Sibling("regionCount")),
         ],
@@ -609,9 +610,9 @@ pub(crate) static RESOLVE_IMAGE_INFO2: StructRow = tagged(
         "VkResolveImageInfo2",
         vk::StructureType::RESOLVE_IMAGE_INFO_2,
         &[
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_RESOLVE2), &Sibling("regionCount")),
@@ -666,7 +667,7 @@ pub(crate) static IMAGE_MEMORY_BARRIER2: StructRow = tagged(
             value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("srcQueueFamilyIndex", U32),
             value("dstQueueFamilyIndex", U32),
-            value("image", Item::Handle(&IMAGE)),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
         ],
     )
@@ -683,7 +684,7 @@ pub(crate) static BUFFER_MEMORY_BARRIER2: StructRow = tagged(
             value("dstAccessMask", Item::Enum(&ACCESS_FLAGS2)),
             value("srcQueueFamilyIndex", U32),
             value("dstQueueFamilyIndex", U32),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
             value("size", DEVICE_SIZE),
         ],
@@ -1023,20 +1024,20 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::BEGIN_COMMAND_BUFFER,
         Returns::Result,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pBeginInfo", Item::Struct(&COMMAND_BUFFER_BEGIN_INFO)),
         ],
     ),
     command(
         CommandType::END_COMMAND_BUFFER,
         Returns::Result,
-        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required()],
     ),
     command(
         CommandType::RESET_COMMAND_BUFFER,
         Returns::Result,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("flags", Item::Enum(&COMMAND_BUFFER_RESET_FLAGS)),
         ],
     ),
@@ -1044,16 +1045,16 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_PIPELINE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-            value("pipeline", Item::Handle(&PIPELINE)),
+            value("pipeline", Item::Handle(&PIPELINE)).required(),
         ],
     ),
     command(
         CommandType::CMD_SET_VIEWPORT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstViewport", U32),
             value("viewportCount", U32).counts(),
             array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
@@ -1063,7 +1064,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_SCISSOR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstScissor", U32),
             value("scissorCount", U32).counts(),
             array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
@@ -1072,13 +1073,16 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
     command(
         CommandType::CMD_SET_LINE_WIDTH,
         Returns::Nothing,
-        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)), value("lineWidth", F32)],
+        &[
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("lineWidth", F32),
+        ],
     ),
     command(
         CommandType::CMD_SET_DEPTH_BIAS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthBiasConstantFactor", F32),
             value("depthBiasClamp", F32),
             value("depthBiasSlopeFactor", F32),
@@ -1088,7 +1092,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_BLEND_CONSTANTS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             fixed("blendConstants", F32, 4),
         ],
     ),
@@ -1096,7 +1100,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_BOUNDS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("minDepthBounds", F32),
             value("maxDepthBounds", F32),
         ],
@@ -1105,7 +1109,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_STENCIL_COMPARE_MASK,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
             value("compareMask", U32),
         ],
@@ -1114,7 +1118,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_STENCIL_WRITE_MASK,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
             value("writeMask", U32),
         ],
@@ -1123,7 +1127,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_STENCIL_REFERENCE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
             value("reference", U32),
         ],
@@ -1132,9 +1136,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_DESCRIPTOR_SETS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)).required(),
             value("firstSet", U32),
             value("descriptorSetCount", U32).counts(),
             array(
@@ -1150,7 +1154,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_INDEX_BUFFER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("buffer", Item::Handle(&BUFFER)),
             value("offset", DEVICE_SIZE),
             value("indexType", Item::Enum(&INDEX_TYPE)),
@@ -1160,7 +1164,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_VERTEX_BUFFERS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstBinding", U32),
             value("bindingCount", U32).counts(),
             array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
@@ -1171,7 +1175,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("vertexCount", U32),
             value("instanceCount", U32),
             value("firstVertex", U32),
@@ -1182,7 +1186,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDEXED,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("indexCount", U32),
             value("instanceCount", U32),
             value("firstIndex", U32),
@@ -1194,8 +1198,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDIRECT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
             value("drawCount", U32),
             value("stride", U32),
@@ -1205,8 +1209,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDEXED_INDIRECT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
             value("drawCount", U32),
             value("stride", U32),
@@ -1216,7 +1220,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DISPATCH,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("groupCountX", U32),
             value("groupCountY", U32),
             value("groupCountZ", U32),
@@ -1226,8 +1230,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DISPATCH_INDIRECT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
         ],
     ),
@@ -1235,9 +1239,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_BUFFER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcBuffer", Item::Handle(&BUFFER)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcBuffer", Item::Handle(&BUFFER)).required(),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_COPY), &Sibling("regionCount")),
         ],
@@ -1246,10 +1250,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_COPY), &Sibling("regionCount")),
@@ -1259,10 +1263,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BLIT_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_BLIT), &Sibling("regionCount")),
@@ -1273,9 +1277,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_BUFFER_TO_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcBuffer", Item::Handle(&BUFFER)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcBuffer", Item::Handle(&BUFFER)).required(),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
@@ -1285,10 +1289,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_IMAGE_TO_BUFFER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&BUFFER_IMAGE_COPY), &Sibling("regionCount")),
         ],
@@ -1297,8 +1301,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_UPDATE_BUFFER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("dstOffset", DEVICE_SIZE),
             value("dataSize", DEVICE_SIZE).counts(),
             blob("pData", &Sibling("dataSize")),
@@ -1308,8 +1312,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_FILL_BUFFER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("dstOffset", DEVICE_SIZE),
             value("size", DEVICE_SIZE),
             value("data", U32),
@@ -1319,8 +1323,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_CLEAR_COLOR_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("image", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
             pointer("pColor", Item::Union(&CLEAR_COLOR_VALUE)).nullable(),
             value("rangeCount", U32).counts(),
@@ -1335,8 +1339,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_CLEAR_DEPTH_STENCIL_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("image", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("imageLayout", Item::Enum(&IMAGE_LAYOUT)),
             pointer("pDepthStencil", Item::Struct(&CLEAR_DEPTH_STENCIL_VALUE)),
             value("rangeCount", U32).counts(),
@@ -1351,7 +1355,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_CLEAR_ATTACHMENTS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("attachmentCount", U32).counts(),
             array(
                 "pAttachments",
@@ -1366,10 +1370,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_RESOLVE_IMAGE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_RESOLVE), &Sibling("regionCount")),
@@ -1379,8 +1383,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_EVENT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("event", Item::Handle(&EVENT)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
             value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
         ],
     ),
@@ -1388,8 +1392,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_RESET_EVENT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("event", Item::Handle(&EVENT)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
             value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
         ],
     ),
@@ -1397,9 +1401,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_WAIT_EVENTS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("eventCount", U32).counts(),
-            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
+            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")).required(),
             value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
             value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
             value("memoryBarrierCount", U32).counts(),
@@ -1426,7 +1430,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PIPELINE_BARRIER,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("srcStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
             value("dstStageMask", Item::Enum(&PIPELINE_STAGE_FLAGS)),
             value("dependencyFlags", Item::Enum(&DEPENDENCY_FLAGS)),
@@ -1454,8 +1458,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_QUERY,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
             value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
         ],
@@ -1464,8 +1468,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_END_QUERY,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
         ],
     ),
@@ -1473,8 +1477,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_RESET_QUERY_POOL,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("firstQuery", U32),
             value("queryCount", U32),
         ],
@@ -1483,9 +1487,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_WRITE_TIMESTAMP,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("pipelineStage", Item::Enum(&PIPELINE_STAGE_FLAG_BITS)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
         ],
     ),
@@ -1493,11 +1497,11 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_QUERY_POOL_RESULTS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("firstQuery", U32),
             value("queryCount", U32),
-            value("dstBuffer", Item::Handle(&BUFFER)),
+            value("dstBuffer", Item::Handle(&BUFFER)).required(),
             value("dstOffset", DEVICE_SIZE),
             value("stride", DEVICE_SIZE),
             value("flags", Item::Enum(&QUERY_RESULT_FLAGS)),
@@ -1507,8 +1511,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PUSH_CONSTANTS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)).required(),
             value("stageFlags", Item::Enum(&SHADER_STAGE_FLAGS)),
             value("offset", U32),
             value("size", U32).counts(),
@@ -1519,7 +1523,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_RENDER_PASS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
             value("contents", Item::Enum(&SUBPASS_CONTENTS)),
         ],
@@ -1528,33 +1532,34 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_NEXT_SUBPASS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("contents", Item::Enum(&SUBPASS_CONTENTS)),
         ],
     ),
     command(
         CommandType::CMD_END_RENDER_PASS,
         Returns::Nothing,
-        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required()],
     ),
     command(
         CommandType::CMD_EXECUTE_COMMANDS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("commandBufferCount", U32).counts(),
             array(
-                "pCommandBuffers",
-                Item::Handle(&COMMAND_BUFFER),
-                &Sibling("commandBufferCount"),
-            ),
+                    "pCommandBuffers",
+                    Item::Handle(&COMMAND_BUFFER),
+                    &Sibling("commandBufferCount"),
+                )
+                .required(),
         ],
     ),
     command(
         CommandType::CMD_SET_DEVICE_MASK,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("deviceMask", U32),
         ],
     ),
@@ -1562,7 +1567,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DISPATCH_BASE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("baseGroupX", U32),
             value("baseGroupY", U32),
             value("baseGroupZ", U32),
@@ -1575,10 +1580,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDIRECT_COUNT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
-            value("countBuffer", Item::Handle(&BUFFER)),
+            value("countBuffer", Item::Handle(&BUFFER)).required(),
             value("countBufferOffset", DEVICE_SIZE),
             value("maxDrawCount", U32),
             value("stride", U32),
@@ -1588,10 +1593,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDEXED_INDIRECT_COUNT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
-            value("countBuffer", Item::Handle(&BUFFER)),
+            value("countBuffer", Item::Handle(&BUFFER)).required(),
             value("countBufferOffset", DEVICE_SIZE),
             value("maxDrawCount", U32),
             value("stride", U32),
@@ -1601,7 +1606,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_RENDER_PASS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pRenderPassBegin", Item::Struct(&RENDER_PASS_BEGIN_INFO)),
             pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
         ],
@@ -1610,7 +1615,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_NEXT_SUBPASS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pSubpassBeginInfo", Item::Struct(&SUBPASS_BEGIN_INFO)),
             pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
         ],
@@ -1619,7 +1624,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_END_RENDER_PASS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pSubpassEndInfo", Item::Struct(&SUBPASS_END_INFO)),
         ],
     ),
@@ -1627,10 +1632,11 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstBinding", U32),
             value("bindingCount", U32).counts(),
-            array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
+            array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount"))
+                .required(),
             array("pOffsets", DEVICE_SIZE, &Sibling("bindingCount")),
             array("pSizes", DEVICE_SIZE, &Sibling("bindingCount")).nullable(),
         ],
@@ -1639,7 +1645,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_TRANSFORM_FEEDBACK_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstCounterBuffer", U32),
             value("counterBufferCount", U32).counts(),
             array(
@@ -1656,7 +1662,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_END_TRANSFORM_FEEDBACK_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstCounterBuffer", U32),
             value("counterBufferCount", U32).counts(),
             array(
@@ -1673,8 +1679,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_QUERY_INDEXED_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
             value("flags", Item::Enum(&QUERY_CONTROL_FLAGS)),
             value("index", U32),
@@ -1684,8 +1690,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_END_QUERY_INDEXED_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
             value("index", U32),
         ],
@@ -1694,10 +1700,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_INDIRECT_BYTE_COUNT_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("instanceCount", U32),
             value("firstInstance", U32),
-            value("counterBuffer", Item::Handle(&BUFFER)),
+            value("counterBuffer", Item::Handle(&BUFFER)).required(),
             value("counterBufferOffset", DEVICE_SIZE),
             value("counterOffset", U32),
             value("vertexStride", U32),
@@ -1707,8 +1713,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_EVENT2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("event", Item::Handle(&EVENT)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
             pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
         ],
     ),
@@ -1716,8 +1722,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_RESET_EVENT2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("event", Item::Handle(&EVENT)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
             value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
         ],
     ),
@@ -1725,9 +1731,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_WAIT_EVENTS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("eventCount", U32).counts(),
-            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")),
+            array("pEvents", Item::Handle(&EVENT), &Sibling("eventCount")).required(),
             array(
                 "pDependencyInfos",
                 Item::Struct(&DEPENDENCY_INFO),
@@ -1739,7 +1745,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PIPELINE_BARRIER2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pDependencyInfo", Item::Struct(&DEPENDENCY_INFO)),
         ],
     ),
@@ -1747,9 +1753,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_WRITE_TIMESTAMP2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("stage", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("query", U32),
         ],
     ),
@@ -1757,7 +1763,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_BUFFER2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pCopyBufferInfo", Item::Struct(&COPY_BUFFER_INFO2)),
         ],
     ),
@@ -1765,7 +1771,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_IMAGE2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pCopyImageInfo", Item::Struct(&COPY_IMAGE_INFO2)),
         ],
     ),
@@ -1773,7 +1779,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_BUFFER_TO_IMAGE2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pCopyBufferToImageInfo", Item::Struct(&COPY_BUFFER_TO_IMAGE_INFO2)),
         ],
     ),
@@ -1781,7 +1787,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_IMAGE_TO_BUFFER2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pCopyImageToBufferInfo", Item::Struct(&COPY_IMAGE_TO_BUFFER_INFO2)),
         ],
     ),
@@ -1789,7 +1795,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BLIT_IMAGE2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pBlitImageInfo", Item::Struct(&BLIT_IMAGE_INFO2)),
         ],
     ),
@@ -1797,7 +1803,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_RESOLVE_IMAGE2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pResolveImageInfo", Item::Struct(&RESOLVE_IMAGE_INFO2)),
         ],
     ),
@@ -1805,20 +1811,20 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_RENDERING,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pRenderingInfo", Item::Struct(&RENDERING_INFO)),
         ],
     ),
     command(
         CommandType::CMD_END_RENDERING,
         Returns::Nothing,
-        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required()],
     ),
     command(
         CommandType::CMD_SET_CULL_MODE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("cullMode", Item::Enum(&CULL_MODE_FLAGS)),
         ],
     ),
@@ -1826,7 +1832,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_FRONT_FACE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("frontFace", Item::Enum(&FRONT_FACE)),
         ],
     ),
@@ -1834,7 +1840,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_PRIMITIVE_TOPOLOGY,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("primitiveTopology", Item::Enum(&PRIMITIVE_TOPOLOGY)),
         ],
     ),
@@ -1842,7 +1848,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_VIEWPORT_WITH_COUNT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("viewportCount", U32).counts(),
             array("pViewports", Item::Struct(&VIEWPORT), &Sibling("viewportCount")),
         ],
@@ -1851,7 +1857,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_SCISSOR_WITH_COUNT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("scissorCount", U32).counts(),
             array("pScissors", Item::Struct(&RECT2_D), &Sibling("scissorCount")),
         ],
@@ -1860,7 +1866,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_VERTEX_BUFFERS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstBinding", U32),
             value("bindingCount", U32).counts(),
             array("pBuffers", Item::Handle(&BUFFER), &Sibling("bindingCount")),
@@ -1873,7 +1879,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_TEST_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthTestEnable", BOOL32),
         ],
     ),
@@ -1881,7 +1887,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_WRITE_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthWriteEnable", BOOL32),
         ],
     ),
@@ -1889,7 +1895,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_COMPARE_OP,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthCompareOp", Item::Enum(&COMPARE_OP)),
         ],
     ),
@@ -1897,7 +1903,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_BOUNDS_TEST_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthBoundsTestEnable", BOOL32),
         ],
     ),
@@ -1905,7 +1911,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_STENCIL_TEST_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("stencilTestEnable", BOOL32),
         ],
     ),
@@ -1913,7 +1919,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_STENCIL_OP,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("faceMask", Item::Enum(&STENCIL_FACE_FLAGS)),
             value("failOp", Item::Enum(&STENCIL_OP)),
             value("passOp", Item::Enum(&STENCIL_OP)),
@@ -1925,7 +1931,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RASTERIZER_DISCARD_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("rasterizerDiscardEnable", BOOL32),
         ],
     ),
@@ -1933,7 +1939,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_BIAS_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthBiasEnable", BOOL32),
         ],
     ),
@@ -1941,7 +1947,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_PRIMITIVE_RESTART_ENABLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("primitiveRestartEnable", BOOL32),
         ],
     ),
@@ -1949,7 +1955,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_PATCH_CONTROL_POINTS_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("patchControlPoints", U32),
         ],
     ),
@@ -1957,7 +1963,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_LOGIC_OP_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("logicOp", Item::Enum(&LOGIC_OP)),
         ],
     ),
@@ -1965,7 +1971,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_LINE_STIPPLE,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("lineStippleFactor", U32),
             value("lineStipplePattern", U16),
         ],
@@ -1974,7 +1980,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BEGIN_CONDITIONAL_RENDERING_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pConditionalRenderingBegin",
                 Item::Struct(&CONDITIONAL_RENDERING_BEGIN_INFO_EXT),
@@ -1984,13 +1990,13 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
     command(
         CommandType::CMD_END_CONDITIONAL_RENDERING_EXT,
         Returns::Nothing,
-        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER))],
+        &[value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required()],
     ),
     command(
         CommandType::CMD_DRAW_MULTI_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("drawCount", U32).counts(),
             array(
                     "pVertexInfo",
@@ -2007,7 +2013,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_MULTI_INDEXED_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("drawCount", U32).counts(),
             array(
                     "pIndexInfo",
@@ -2025,9 +2031,9 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PUSH_DESCRIPTOR_SET,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("pipelineBindPoint", Item::Enum(&PIPELINE_BIND_POINT)),
-            value("layout", Item::Handle(&PIPELINE_LAYOUT)),
+            value("layout", Item::Handle(&PIPELINE_LAYOUT)).required(),
             value("set", U32),
             value("descriptorWriteCount", U32).counts(),
             array(
@@ -2041,7 +2047,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("attachmentCount", U32).counts(),
             array("pColorWriteEnables", BOOL32, &Sibling("attachmentCount")),
         ],
@@ -2050,7 +2056,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_VERTEX_INPUT_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("vertexBindingDescriptionCount", U32).counts(),
             array(
                 "pVertexBindingDescriptions",
@@ -2069,7 +2075,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_TESSELLATION_DOMAIN_ORIGIN_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("domainOrigin", Item::Enum(&TESSELLATION_DOMAIN_ORIGIN)),
         ],
     ),
@@ -2077,7 +2083,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_CLAMP_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthClampEnable", BOOL32),
         ],
     ),
@@ -2085,7 +2091,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_POLYGON_MODE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("polygonMode", Item::Enum(&POLYGON_MODE)),
         ],
     ),
@@ -2093,7 +2099,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RASTERIZATION_SAMPLES_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("rasterizationSamples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
         ],
     ),
@@ -2101,7 +2107,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_SAMPLE_MASK_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)).counts(),
             array(
                     "pSampleMask",
@@ -2119,7 +2125,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_ALPHA_TO_COVERAGE_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("alphaToCoverageEnable", BOOL32),
         ],
     ),
@@ -2127,7 +2133,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_ALPHA_TO_ONE_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("alphaToOneEnable", BOOL32),
         ],
     ),
@@ -2135,7 +2141,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_LOGIC_OP_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("logicOpEnable", BOOL32),
         ],
     ),
@@ -2143,7 +2149,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstAttachment", U32),
             value("attachmentCount", U32).counts(),
             array("pColorBlendEnables", BOOL32, &Sibling("attachmentCount")),
@@ -2153,7 +2159,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstAttachment", U32),
             value("attachmentCount", U32).counts(),
             array(
@@ -2167,7 +2173,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_COLOR_WRITE_MASK_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstAttachment", U32),
             value("attachmentCount", U32).counts(),
             array(
@@ -2181,7 +2187,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RASTERIZATION_STREAM_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("rasterizationStream", U32),
         ],
     ),
@@ -2189,7 +2195,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_CONSERVATIVE_RASTERIZATION_MODE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value(
                 "conservativeRasterizationMode",
                 Item::Enum(&CONSERVATIVE_RASTERIZATION_MODE_EXT),
@@ -2200,7 +2206,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_EXTRA_PRIMITIVE_OVERESTIMATION_SIZE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("extraPrimitiveOverestimationSize", F32),
         ],
     ),
@@ -2208,7 +2214,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_CLIP_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthClipEnable", BOOL32),
         ],
     ),
@@ -2216,7 +2222,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_SAMPLE_LOCATIONS_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("sampleLocationsEnable", BOOL32),
         ],
     ),
@@ -2224,7 +2230,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("firstAttachment", U32),
             value("attachmentCount", U32).counts(),
             array(
@@ -2238,7 +2244,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_PROVOKING_VERTEX_MODE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("provokingVertexMode", Item::Enum(&PROVOKING_VERTEX_MODE_EXT)),
         ],
     ),
@@ -2246,7 +2252,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_LINE_RASTERIZATION_MODE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("lineRasterizationMode", Item::Enum(&LINE_RASTERIZATION_MODE)),
         ],
     ),
@@ -2254,7 +2260,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_LINE_STIPPLE_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("stippledLineEnable", BOOL32),
         ],
     ),
@@ -2262,7 +2268,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_CLIP_NEGATIVE_ONE_TO_ONE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("negativeOneToOne", BOOL32),
         ],
     ),
@@ -2270,7 +2276,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_FRAGMENT_SHADING_RATE_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pFragmentSize", Item::Struct(&EXTENT2_D)),
             fixed("combinerOps", Item::Enum(&FRAGMENT_SHADING_RATE_COMBINER_OP_KHR), 2),
         ],
@@ -2279,7 +2285,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_INDEX_BUFFER2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("buffer", Item::Handle(&BUFFER)),
             value("offset", DEVICE_SIZE),
             value("size", DEVICE_SIZE),
@@ -2290,7 +2296,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_SAMPLE_LOCATIONS_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pSampleLocationsInfo", Item::Struct(&SAMPLE_LOCATIONS_INFO_EXT)),
         ],
     ),
@@ -2298,7 +2304,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RENDERING_ATTACHMENT_LOCATIONS,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pLocationInfo", Item::Struct(&RENDERING_ATTACHMENT_LOCATION_INFO)),
         ],
     ),
@@ -2306,7 +2312,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RENDERING_INPUT_ATTACHMENT_INDICES,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pInputAttachmentIndexInfo",
                 Item::Struct(&RENDERING_INPUT_ATTACHMENT_INDEX_INFO),
@@ -2317,7 +2323,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_DESCRIPTOR_SETS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pBindDescriptorSetsInfo", Item::Struct(&BIND_DESCRIPTOR_SETS_INFO)),
         ],
     ),
@@ -2325,7 +2331,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PUSH_CONSTANTS2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pPushConstantsInfo", Item::Struct(&PUSH_CONSTANTS_INFO)),
         ],
     ),
@@ -2333,7 +2339,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PUSH_DESCRIPTOR_SET2,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pPushDescriptorSetInfo", Item::Struct(&PUSH_DESCRIPTOR_SET_INFO)),
         ],
     ),
@@ -2341,7 +2347,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("infoCount", U32).counts(),
             array(
                     "pInfos",
@@ -2366,7 +2372,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BUILD_ACCELERATION_STRUCTURES_INDIRECT_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("infoCount", U32).counts(),
             array(
                     "pInfos",
@@ -2393,7 +2399,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_ACCELERATION_STRUCTURE_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pInfo", Item::Struct(&COPY_ACCELERATION_STRUCTURE_INFO_KHR)),
         ],
     ),
@@ -2401,7 +2407,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_ACCELERATION_STRUCTURE_TO_MEMORY_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pInfo",
                 Item::Struct(&COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR),
@@ -2412,7 +2418,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_MEMORY_TO_ACCELERATION_STRUCTURE_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pInfo",
                 Item::Struct(&COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR),
@@ -2423,15 +2429,16 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_WRITE_ACCELERATION_STRUCTURES_PROPERTIES_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("accelerationStructureCount", U32).counts(),
             array(
-                "pAccelerationStructures",
-                Item::Handle(&ACCELERATION_STRUCTURE_KHR),
-                &Sibling("accelerationStructureCount"),
-            ),
+                    "pAccelerationStructures",
+                    Item::Handle(&ACCELERATION_STRUCTURE_KHR),
+                    &Sibling("accelerationStructureCount"),
+                )
+                .required(),
             value("queryType", Item::Enum(&QUERY_TYPE)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("firstQuery", U32),
         ],
     ),
@@ -2439,7 +2446,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_TRACE_RAYS_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pRaygenShaderBindingTable",
                 Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
@@ -2465,7 +2472,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_TRACE_RAYS_INDIRECT_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pRaygenShaderBindingTable",
                 Item::Struct(&STRIDED_DEVICE_ADDRESS_REGION_KHR),
@@ -2489,7 +2496,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_RAY_TRACING_PIPELINE_STACK_SIZE_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("pipelineStackSize", U32),
         ],
     ),
@@ -2497,7 +2504,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_TRACE_RAYS_INDIRECT2_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("indirectDeviceAddress", DEVICE_ADDRESS),
         ],
     ),
@@ -2505,7 +2512,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_BIAS2_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pDepthBiasInfo", Item::Struct(&DEPTH_BIAS_INFO_EXT)),
         ],
     ),
@@ -2513,7 +2520,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_ATTACHMENT_FEEDBACK_LOOP_ENABLE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("aspectMask", Item::Enum(&IMAGE_ASPECT_FLAGS)),
         ],
     ),
@@ -2521,7 +2528,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_DEPTH_CLAMP_RANGE_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("depthClampMode", Item::Enum(&DEPTH_CLAMP_MODE_EXT)),
             pointer("pDepthClampRange", Item::Struct(&DEPTH_CLAMP_RANGE_EXT)).nullable(),
         ],
@@ -2530,7 +2537,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_MESH_TASKS_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("groupCountX", U32),
             value("groupCountY", U32),
             value("groupCountZ", U32),
@@ -2540,8 +2547,8 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_MESH_TASKS_INDIRECT_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
             value("drawCount", U32),
             value("stride", U32),
@@ -2551,10 +2558,10 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_DRAW_MESH_TASKS_INDIRECT_COUNT_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
-            value("buffer", Item::Handle(&BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
+            value("buffer", Item::Handle(&BUFFER)).required(),
             value("offset", DEVICE_SIZE),
-            value("countBuffer", Item::Handle(&BUFFER)),
+            value("countBuffer", Item::Handle(&BUFFER)).required(),
             value("countBufferOffset", DEVICE_SIZE),
             value("maxDrawCount", U32),
             value("stride", U32),
@@ -2564,7 +2571,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_SAMPLER_HEAP_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pBindInfo", Item::Struct(&BIND_HEAP_INFO_EXT)),
         ],
     ),
@@ -2572,7 +2579,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_BIND_RESOURCE_HEAP_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pBindInfo", Item::Struct(&BIND_HEAP_INFO_EXT)),
         ],
     ),
@@ -2580,7 +2587,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_PUSH_DATA_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pPushDataInfo", Item::Struct(&PUSH_DATA_INFO_EXT)),
         ],
     ),
@@ -2588,7 +2595,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_END_RENDERING2_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer("pRenderingEndInfo", Item::Struct(&RENDERING_END_INFO_KHR))
                 .nullable(),
         ],
@@ -2597,7 +2604,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_SET_PRIMITIVE_RESTART_INDEX_EXT,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("primitiveRestartIndex", U32),
         ],
     ),
@@ -2605,7 +2612,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_MEMORY_INDIRECT_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pCopyMemoryIndirectInfo",
                 Item::Struct(&COPY_MEMORY_INDIRECT_INFO_KHR),
@@ -2616,7 +2623,7 @@ pub(crate) static COMMAND_BUFFER_COMMANDS: [CommandRow; 150] = [
         CommandType::CMD_COPY_MEMORY_TO_IMAGE_INDIRECT_KHR,
         Returns::Nothing,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             pointer(
                 "pCopyMemoryToImageIndirectInfo",
                 Item::Struct(&COPY_MEMORY_TO_IMAGE_INDIRECT_INFO_KHR),

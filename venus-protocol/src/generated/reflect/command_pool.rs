@@ -24,7 +24,7 @@ pub(crate) static COMMAND_BUFFER_ALLOCATE_INFO: StructRow = tagged(
     "VkCommandBufferAllocateInfo",
     vk::StructureType::COMMAND_BUFFER_ALLOCATE_INFO,
     &[
-        value("commandPool", Item::Handle(&COMMAND_POOL)),
+        value("commandPool", Item::Handle(&COMMAND_POOL)).required(),
         value("level", Item::Enum(&COMMAND_BUFFER_LEVEL)),
         value("commandBufferCount", U32),
     ],
@@ -35,7 +35,7 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::CREATE_COMMAND_POOL,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&COMMAND_POOL_CREATE_INFO)),
             null("pAllocator"),
             pointer("pCommandPool", Item::Handle(&COMMAND_POOL)).out(),
@@ -45,7 +45,7 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::DESTROY_COMMAND_POOL,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("commandPool", Item::Handle(&COMMAND_POOL)),
             null("pAllocator"),
         ],
@@ -54,8 +54,8 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::RESET_COMMAND_POOL,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("commandPool", Item::Handle(&COMMAND_POOL)).required(),
             value("flags", Item::Enum(&COMMAND_POOL_RESET_FLAGS)),
         ],
     ),
@@ -63,7 +63,7 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::ALLOCATE_COMMAND_BUFFERS,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pAllocateInfo", Item::Struct(&COMMAND_BUFFER_ALLOCATE_INFO))
                 .counts(),
             array(
@@ -81,8 +81,8 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::FREE_COMMAND_BUFFERS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("commandPool", Item::Handle(&COMMAND_POOL)).required(),
             value("commandBufferCount", U32).counts(),
             array(
                     "pCommandBuffers",
@@ -96,8 +96,8 @@ pub(crate) static COMMAND_POOL_COMMANDS: [CommandRow; 6] = [
         CommandType::TRIM_COMMAND_POOL,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("commandPool", Item::Handle(&COMMAND_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("commandPool", Item::Handle(&COMMAND_POOL)).required(),
             value("flags", Item::Enum(&COMMAND_POOL_TRIM_FLAGS)),
         ],
     ),

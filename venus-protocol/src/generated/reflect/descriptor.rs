@@ -70,10 +70,10 @@ pub(crate) static COPY_DESCRIPTOR_SET: StructRow = tagged(
     "VkCopyDescriptorSet",
     vk::StructureType::COPY_DESCRIPTOR_SET,
     &[
-        value("srcSet", Item::Handle(&DESCRIPTOR_SET)),
+        value("srcSet", Item::Handle(&DESCRIPTOR_SET)).required(),
         value("srcBinding", U32),
         value("srcArrayElement", U32),
-        value("dstSet", Item::Handle(&DESCRIPTOR_SET)),
+        value("dstSet", Item::Handle(&DESCRIPTOR_SET)).required(),
         value("dstBinding", U32),
         value("dstArrayElement", U32),
         value("descriptorCount", U32),
@@ -132,13 +132,14 @@ pub(crate) static DESCRIPTOR_SET_ALLOCATE_INFO: StructRow = tagged(
         "VkDescriptorSetAllocateInfo",
         vk::StructureType::DESCRIPTOR_SET_ALLOCATE_INFO,
         &[
-            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)).required(),
             value("descriptorSetCount", U32).counts(),
             array(
-                "pSetLayouts",
-                Item::Handle(&DESCRIPTOR_SET_LAYOUT),
-                &Sibling("descriptorSetCount"),
-            ),
+                    "pSetLayouts",
+                    Item::Handle(&DESCRIPTOR_SET_LAYOUT),
+                    &Sibling("descriptorSetCount"),
+                )
+                .required(),
         ],
     )
     .followed_by(chains::DESCRIPTOR_SET_ALLOCATE_INFO);
@@ -274,7 +275,7 @@ pub(crate) static TENSOR_VIEW_CREATE_INFO_ARM: StructRow = tagged(
         <vk::TensorViewCreateInfoARM as vk::TaggedStructure>::STRUCTURE_TYPE,
         &[
             value("flags", Item::Enum(&TENSOR_VIEW_CREATE_FLAGS_ARM)),
-            value("tensor", Item::Handle(&TENSOR_ARM)),
+            value("tensor", Item::Handle(&TENSOR_ARM)).required(),
             value("format", Item::Enum(&FORMAT)),
         ],
     )
@@ -372,7 +373,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_DESCRIPTOR_SET_LAYOUT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
             null("pAllocator"),
             pointer("pSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)).out(),
@@ -382,7 +383,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_DESCRIPTOR_SET_LAYOUT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("descriptorSetLayout", Item::Handle(&DESCRIPTOR_SET_LAYOUT)),
             null("pAllocator"),
         ],
@@ -391,7 +392,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_DESCRIPTOR_POOL,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_POOL_CREATE_INFO)),
             null("pAllocator"),
             pointer("pDescriptorPool", Item::Handle(&DESCRIPTOR_POOL)).out(),
@@ -401,7 +402,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_DESCRIPTOR_POOL,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
             null("pAllocator"),
         ],
@@ -410,8 +411,8 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::RESET_DESCRIPTOR_POOL,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)).required(),
             value("flags", Item::Enum(&DESCRIPTOR_POOL_RESET_FLAGS)),
         ],
     ),
@@ -419,7 +420,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::ALLOCATE_DESCRIPTOR_SETS,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pAllocateInfo", Item::Struct(&DESCRIPTOR_SET_ALLOCATE_INFO))
                 .counts(),
             array(
@@ -437,8 +438,8 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::FREE_DESCRIPTOR_SETS,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("descriptorPool", Item::Handle(&DESCRIPTOR_POOL)).required(),
             value("descriptorSetCount", U32).counts(),
             array(
                     "pDescriptorSets",
@@ -452,7 +453,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::UPDATE_DESCRIPTOR_SETS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("descriptorWriteCount", U32).counts(),
             array(
                 "pDescriptorWrites",
@@ -471,7 +472,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_DESCRIPTOR_UPDATE_TEMPLATE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pCreateInfo",
                 Item::Struct(&DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO),
@@ -488,7 +489,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_DESCRIPTOR_UPDATE_TEMPLATE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("descriptorUpdateTemplate", Item::Handle(&DESCRIPTOR_UPDATE_TEMPLATE)),
             null("pAllocator"),
         ],
@@ -497,7 +498,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::GET_DESCRIPTOR_SET_LAYOUT_SUPPORT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&DESCRIPTOR_SET_LAYOUT_CREATE_INFO)),
             pointer("pSupport", Item::Struct(&DESCRIPTOR_SET_LAYOUT_SUPPORT)).out(),
         ],
@@ -506,7 +507,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::WRITE_SAMPLER_DESCRIPTOR_MESA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pSampler", Item::Struct(&SAMPLER_CREATE_INFO)),
             value("dataSize", SIZE).counts(),
             blob("pData", &Sibling("dataSize")).out(),
@@ -516,7 +517,7 @@ pub(crate) static DESCRIPTOR_COMMANDS: [CommandRow; 13] = [
         CommandType::WRITE_RESOURCE_DESCRIPTOR_MESA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pResource", Item::Struct(&RESOURCE_DESCRIPTOR_INFO_EXT)),
             value("dataSize", SIZE).counts(),
             blob("pData", &Sibling("dataSize")).out(),

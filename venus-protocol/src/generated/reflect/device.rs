@@ -67,10 +67,11 @@ pub(crate) static DEVICE_GROUP_DEVICE_CREATE_INFO: StructRow = tagged(
         &[
             value("physicalDeviceCount", U32).counts(),
             array(
-                "pPhysicalDevices",
-                Item::Handle(&PHYSICAL_DEVICE),
-                &Sibling("physicalDeviceCount"),
-            ),
+                    "pPhysicalDevices",
+                    Item::Handle(&PHYSICAL_DEVICE),
+                    &Sibling("physicalDeviceCount"),
+                )
+                .required(),
         ],
     )
     .aliases(&["VkDeviceGroupDeviceCreateInfoKHR"]);
@@ -99,7 +100,7 @@ pub(crate) static DEVICE_COMMANDS: [CommandRow; 9] = [
         CommandType::CREATE_DEVICE,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&DEVICE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pDevice", Item::Handle(&DEVICE)).out(),
@@ -113,13 +114,13 @@ pub(crate) static DEVICE_COMMANDS: [CommandRow; 9] = [
     command(
         CommandType::DEVICE_WAIT_IDLE,
         Returns::Result,
-        &[value("device", Item::Handle(&DEVICE))],
+        &[value("device", Item::Handle(&DEVICE)).required()],
     ),
     command(
         CommandType::GET_CALIBRATED_TIMESTAMPS_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("timestampCount", U32).counts(),
             array(
                 "pTimestampInfos",
@@ -134,7 +135,7 @@ pub(crate) static DEVICE_COMMANDS: [CommandRow; 9] = [
         CommandType::CREATE_DEFERRED_OPERATION_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             null("pAllocator"),
             pointer("pDeferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)).out(),
         ],
@@ -143,7 +144,7 @@ pub(crate) static DEVICE_COMMANDS: [CommandRow; 9] = [
         CommandType::DESTROY_DEFERRED_OPERATION_KHR,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)),
             null("pAllocator"),
         ],
@@ -152,24 +153,24 @@ pub(crate) static DEVICE_COMMANDS: [CommandRow; 9] = [
         CommandType::GET_DEFERRED_OPERATION_MAX_CONCURRENCY_KHR,
         Returns::U32,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)).required(),
         ],
     ),
     command(
         CommandType::GET_DEFERRED_OPERATION_RESULT_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)).required(),
         ],
     ),
     command(
         CommandType::DEFERRED_OPERATION_JOIN_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("operation", Item::Handle(&DEFERRED_OPERATION_KHR)).required(),
         ],
     ),
 ];

@@ -23,7 +23,7 @@ pub(crate) static MAPPED_MEMORY_RANGE: StructRow = tagged(
     "VkMappedMemoryRange",
     vk::StructureType::MAPPED_MEMORY_RANGE,
     &[
-        value("memory", Item::Handle(&DEVICE_MEMORY)),
+        value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
         value("offset", DEVICE_SIZE),
         value("size", DEVICE_SIZE),
     ],
@@ -60,7 +60,7 @@ pub(crate) static MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO: StructRow = tagge
 pub(crate) static DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO: StructRow = tagged(
         "VkDeviceMemoryOpaqueCaptureAddressInfo",
         vk::StructureType::DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO,
-        &[value("memory", Item::Handle(&DEVICE_MEMORY))],
+        &[value("memory", Item::Handle(&DEVICE_MEMORY)).required()],
     )
     .aliases(&["VkDeviceMemoryOpaqueCaptureAddressInfoKHR"]);
 
@@ -69,7 +69,7 @@ pub(crate) static MEMORY_UNMAP_INFO: StructRow = tagged(
         vk::StructureType::from_raw(1000271001),
         &[
             value("flags", Item::Enum(&MEMORY_UNMAP_FLAGS)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
         ],
     )
     .aliases(&["VkMemoryUnmapInfoKHR"]);
@@ -98,7 +98,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::ALLOCATE_MEMORY,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pAllocateInfo", Item::Struct(&MEMORY_ALLOCATE_INFO)),
             null("pAllocator"),
             pointer("pMemory", Item::Handle(&DEVICE_MEMORY)).out(),
@@ -108,7 +108,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::FREE_MEMORY,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("memory", Item::Handle(&DEVICE_MEMORY)),
             null("pAllocator"),
         ],
@@ -117,15 +117,15 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::UNMAP_MEMORY,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
         ],
     ),
     command(
         CommandType::FLUSH_MAPPED_MEMORY_RANGES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("memoryRangeCount", U32).counts(),
             array(
                 "pMemoryRanges",
@@ -138,7 +138,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::INVALIDATE_MAPPED_MEMORY_RANGES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("memoryRangeCount", U32).counts(),
             array(
                 "pMemoryRanges",
@@ -151,8 +151,8 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::GET_DEVICE_MEMORY_COMMITMENT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
             pointer("pCommittedMemoryInBytes", DEVICE_SIZE).out(),
         ],
     ),
@@ -160,7 +160,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::GET_DEVICE_GROUP_PEER_MEMORY_FEATURES,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("heapIndex", U32),
             value("localDeviceIndex", U32),
             value("remoteDeviceIndex", U32),
@@ -171,7 +171,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::GET_DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS,
         Returns::U64,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&DEVICE_MEMORY_OPAQUE_CAPTURE_ADDRESS_INFO)),
         ],
     ),
@@ -179,7 +179,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::GET_MEMORY_RESOURCE_PROPERTIES_MESA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("resourceId", U32),
             pointer(
                     "pMemoryResourceProperties",
@@ -192,7 +192,7 @@ pub(crate) static DEVICE_MEMORY_COMMANDS: [CommandRow; 10] = [
         CommandType::UNMAP_MEMORY2,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pMemoryUnmapInfo", Item::Struct(&MEMORY_UNMAP_INFO)),
         ],
     ),

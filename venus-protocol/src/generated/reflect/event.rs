@@ -19,7 +19,7 @@ pub(crate) static EVENT_COMMANDS: [CommandRow; 5] = [
         CommandType::CREATE_EVENT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&EVENT_CREATE_INFO)),
             null("pAllocator"),
             pointer("pEvent", Item::Handle(&EVENT)).out(),
@@ -29,7 +29,7 @@ pub(crate) static EVENT_COMMANDS: [CommandRow; 5] = [
         CommandType::DESTROY_EVENT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("event", Item::Handle(&EVENT)),
             null("pAllocator"),
         ],
@@ -37,16 +37,25 @@ pub(crate) static EVENT_COMMANDS: [CommandRow; 5] = [
     command(
         CommandType::GET_EVENT_STATUS,
         Returns::Result,
-        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+        &[
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
+        ],
     ),
     command(
         CommandType::SET_EVENT,
         Returns::Result,
-        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+        &[
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
+        ],
     ),
     command(
         CommandType::RESET_EVENT,
         Returns::Result,
-        &[value("device", Item::Handle(&DEVICE)), value("event", Item::Handle(&EVENT))],
+        &[
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("event", Item::Handle(&EVENT)).required(),
+        ],
     ),
 ];

@@ -30,7 +30,7 @@ pub(crate) static FENCE_COMMANDS: [CommandRow; 6] = [
         CommandType::CREATE_FENCE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&FENCE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pFence", Item::Handle(&FENCE)).out(),
@@ -40,7 +40,7 @@ pub(crate) static FENCE_COMMANDS: [CommandRow; 6] = [
         CommandType::DESTROY_FENCE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("fence", Item::Handle(&FENCE)),
             null("pAllocator"),
         ],
@@ -49,23 +49,26 @@ pub(crate) static FENCE_COMMANDS: [CommandRow; 6] = [
         CommandType::RESET_FENCES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("fenceCount", U32).counts(),
-            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
+            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")).required(),
         ],
     ),
     command(
         CommandType::GET_FENCE_STATUS,
         Returns::Result,
-        &[value("device", Item::Handle(&DEVICE)), value("fence", Item::Handle(&FENCE))],
+        &[
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("fence", Item::Handle(&FENCE)).required(),
+        ],
     ),
     command(
         CommandType::WAIT_FOR_FENCES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("fenceCount", U32).counts(),
-            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")),
+            array("pFences", Item::Handle(&FENCE), &Sibling("fenceCount")).required(),
             value("waitAll", BOOL32),
             value("timeout", U64),
         ],
@@ -73,6 +76,9 @@ pub(crate) static FENCE_COMMANDS: [CommandRow; 6] = [
     command(
         CommandType::RESET_FENCE_RESOURCE_MESA,
         Returns::Nothing,
-        &[value("device", Item::Handle(&DEVICE)), value("fence", Item::Handle(&FENCE))],
+        &[
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("fence", Item::Handle(&FENCE)).required(),
+        ],
     ),
 ];

@@ -97,7 +97,7 @@ pub(crate) static IMAGE_VIEW_CREATE_INFO: StructRow = tagged(
         vk::StructureType::IMAGE_VIEW_CREATE_INFO,
         &[
             value("flags", Item::Enum(&IMAGE_VIEW_CREATE_FLAGS)),
-            value("image", Item::Handle(&IMAGE)),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("viewType", Item::Enum(&IMAGE_VIEW_TYPE)),
             value("format", Item::Enum(&FORMAT)),
             value("components", Item::Struct(&COMPONENT_MAPPING)),
@@ -117,7 +117,7 @@ pub(crate) static BIND_IMAGE_MEMORY_INFO: StructRow = tagged(
         "VkBindImageMemoryInfo",
         vk::StructureType::BIND_IMAGE_MEMORY_INFO,
         &[
-            value("image", Item::Handle(&IMAGE)),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("memory", Item::Handle(&DEVICE_MEMORY)),
             value("memoryOffset", DEVICE_SIZE),
         ],
@@ -144,7 +144,7 @@ pub(crate) static BIND_IMAGE_MEMORY_DEVICE_GROUP_INFO: StructRow = tagged(
 pub(crate) static IMAGE_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
         "VkImageMemoryRequirementsInfo2",
         vk::StructureType::IMAGE_MEMORY_REQUIREMENTS_INFO_2,
-        &[value("image", Item::Handle(&IMAGE))],
+        &[value("image", Item::Handle(&IMAGE)).required()],
     )
     .followed_by(chains::IMAGE_MEMORY_REQUIREMENTS_INFO2)
     .aliases(&["VkImageMemoryRequirementsInfo2KHR"]);
@@ -152,7 +152,7 @@ pub(crate) static IMAGE_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
 pub(crate) static IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2: StructRow = tagged(
         "VkImageSparseMemoryRequirementsInfo2",
         vk::StructureType::IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO_2,
-        &[value("image", Item::Handle(&IMAGE))],
+        &[value("image", Item::Handle(&IMAGE)).required()],
     )
     .aliases(&["VkImageSparseMemoryRequirementsInfo2KHR"]);
 
@@ -208,7 +208,7 @@ pub(crate) static IMAGE_VIEW_SLICED_CREATE_INFO_EXT: StructRow = tagged(
 pub(crate) static SAMPLER_YCBCR_CONVERSION_INFO: StructRow = tagged(
         "VkSamplerYcbcrConversionInfo",
         vk::StructureType::SAMPLER_YCBCR_CONVERSION_INFO,
-        &[value("conversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION))],
+        &[value("conversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)).required()],
     )
     .aliases(&["VkSamplerYcbcrConversionInfoKHR"]);
 
@@ -277,9 +277,9 @@ pub(crate) static COPY_IMAGE_TO_IMAGE_INFO: StructRow = tagged(
         vk::StructureType::from_raw(1000270007),
         &[
             value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
-            value("srcImage", Item::Handle(&IMAGE)),
+            value("srcImage", Item::Handle(&IMAGE)).required(),
             value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
-            value("dstImage", Item::Handle(&IMAGE)),
+            value("dstImage", Item::Handle(&IMAGE)).required(),
             value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("regionCount", U32).counts(),
             array("pRegions", Item::Struct(&IMAGE_COPY2), &Sibling("regionCount")),
@@ -291,7 +291,7 @@ pub(crate) static HOST_IMAGE_LAYOUT_TRANSITION_INFO: StructRow = tagged(
         "VkHostImageLayoutTransitionInfo",
         vk::StructureType::from_raw(1000270006),
         &[
-            value("image", Item::Handle(&IMAGE)),
+            value("image", Item::Handle(&IMAGE)).required(),
             value("oldLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("newLayout", Item::Enum(&IMAGE_LAYOUT)),
             value("subresourceRange", Item::Struct(&IMAGE_SUBRESOURCE_RANGE)),
@@ -349,7 +349,7 @@ pub(crate) static COPY_IMAGE_TO_MEMORY_INFO_MESA: StructRow = tagged(
     <vk::CopyImageToMemoryInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
     &[
         value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
-        value("srcImage", Item::Handle(&IMAGE)),
+        value("srcImage", Item::Handle(&IMAGE)).required(),
         value("srcImageLayout", Item::Enum(&IMAGE_LAYOUT)),
         value("memoryRowLength", U32),
         value("memoryImageHeight", U32),
@@ -378,7 +378,7 @@ pub(crate) static COPY_MEMORY_TO_IMAGE_INFO_MESA: StructRow = tagged(
     <vk::CopyMemoryToImageInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
     &[
         value("flags", Item::Enum(&HOST_IMAGE_COPY_FLAGS)),
-        value("dstImage", Item::Handle(&IMAGE)),
+        value("dstImage", Item::Handle(&IMAGE)).required(),
         value("dstImageLayout", Item::Enum(&IMAGE_LAYOUT)),
         value("regionCount", U32).counts(),
         array(
@@ -394,9 +394,9 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::BIND_IMAGE_MEMORY,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
-            value("memory", Item::Handle(&DEVICE_MEMORY)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
+            value("memory", Item::Handle(&DEVICE_MEMORY)).required(),
             value("memoryOffset", DEVICE_SIZE),
         ],
     ),
@@ -404,8 +404,8 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS)).out(),
         ],
     ),
@@ -413,8 +413,8 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
             array(
                     "pSparseMemoryRequirements",
@@ -429,7 +429,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::CREATE_IMAGE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&IMAGE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pImage", Item::Handle(&IMAGE)).out(),
@@ -439,7 +439,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::DESTROY_IMAGE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("image", Item::Handle(&IMAGE)),
             null("pAllocator"),
         ],
@@ -448,8 +448,8 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE)),
             pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT)).out(),
         ],
@@ -458,7 +458,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::CREATE_IMAGE_VIEW,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&IMAGE_VIEW_CREATE_INFO)),
             null("pAllocator"),
             pointer("pView", Item::Handle(&IMAGE_VIEW)).out(),
@@ -468,7 +468,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::DESTROY_IMAGE_VIEW,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("imageView", Item::Handle(&IMAGE_VIEW)),
             null("pAllocator"),
         ],
@@ -477,7 +477,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::BIND_IMAGE_MEMORY2,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("bindInfoCount", U32).counts(),
             array(
                 "pBindInfos",
@@ -490,7 +490,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&IMAGE_MEMORY_REQUIREMENTS_INFO2)),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
         ],
@@ -499,7 +499,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_SPARSE_MEMORY_REQUIREMENTS2,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&IMAGE_SPARSE_MEMORY_REQUIREMENTS_INFO2)),
             pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
             array(
@@ -515,8 +515,8 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             pointer(
                     "pProperties",
                     Item::Struct(&IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT),
@@ -528,7 +528,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
             pointer("pMemoryRequirements", Item::Struct(&MEMORY_REQUIREMENTS2)).out(),
         ],
@@ -537,7 +537,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&DEVICE_IMAGE_MEMORY_REQUIREMENTS)),
             pointer("pSparseMemoryRequirementCount", U32).counts().in_out(),
             array(
@@ -553,7 +553,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pInfo", Item::Struct(&DEVICE_IMAGE_SUBRESOURCE_INFO)),
             pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
         ],
@@ -562,8 +562,8 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_SUBRESOURCE_LAYOUT2,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("image", Item::Handle(&IMAGE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("image", Item::Handle(&IMAGE)).required(),
             pointer("pSubresource", Item::Struct(&IMAGE_SUBRESOURCE2)),
             pointer("pLayout", Item::Struct(&SUBRESOURCE_LAYOUT2)).out(),
         ],
@@ -572,7 +572,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::COPY_IMAGE_TO_IMAGE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCopyImageToImageInfo", Item::Struct(&COPY_IMAGE_TO_IMAGE_INFO)),
         ],
     ),
@@ -580,7 +580,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::TRANSITION_IMAGE_LAYOUT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("transitionCount", U32).counts(),
             array(
                 "pTransitions",
@@ -593,7 +593,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::COPY_IMAGE_TO_MEMORY_MESA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pCopyImageToMemoryInfo",
                 Item::Struct(&COPY_IMAGE_TO_MEMORY_INFO_MESA),
@@ -606,7 +606,7 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::COPY_MEMORY_TO_IMAGE_MESA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pCopyMemoryToImageInfo",
                 Item::Struct(&COPY_MEMORY_TO_IMAGE_INFO_MESA),
@@ -617,9 +617,9 @@ pub(crate) static IMAGE_COMMANDS: [CommandRow; 21] = [
         CommandType::GET_IMAGE_OPAQUE_CAPTURE_DATA_EXT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("imageCount", U32).counts(),
-            array("pImages", Item::Handle(&IMAGE), &Sibling("imageCount")),
+            array("pImages", Item::Handle(&IMAGE), &Sibling("imageCount")).required(),
             array(
                     "pDatas",
                     Item::Struct(&HOST_ADDRESS_RANGE_EXT),

@@ -651,7 +651,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::ENUMERATE_PHYSICAL_DEVICES,
         Returns::Result,
         &[
-            value("instance", Item::Handle(&INSTANCE)),
+            value("instance", Item::Handle(&INSTANCE)).required(),
             pointer("pPhysicalDeviceCount", U32).counts().in_out(),
             array(
                     "pPhysicalDevices",
@@ -666,7 +666,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_FEATURES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES)).out(),
         ],
     ),
@@ -674,7 +674,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("format", Item::Enum(&FORMAT)),
             pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES)).out(),
         ],
@@ -683,7 +683,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("format", Item::Enum(&FORMAT)),
             value("type", Item::Enum(&IMAGE_TYPE)),
             value("tiling", Item::Enum(&IMAGE_TILING)),
@@ -697,7 +697,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES)).out(),
         ],
     ),
@@ -705,7 +705,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
             array(
                     "pQueueFamilyProperties",
@@ -720,7 +720,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                     "pMemoryProperties",
                     Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES),
@@ -732,7 +732,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::ENUMERATE_DEVICE_EXTENSION_PROPERTIES,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             string("pLayerName"),
             pointer("pPropertyCount", U32).counts().in_out(),
             array(
@@ -748,7 +748,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::ENUMERATE_DEVICE_LAYER_PROPERTIES,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pPropertyCount", U32).counts().in_out(),
             array(
                     "pProperties",
@@ -763,7 +763,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("format", Item::Enum(&FORMAT)),
             value("type", Item::Enum(&IMAGE_TYPE)),
             value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
@@ -783,7 +783,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::ENUMERATE_PHYSICAL_DEVICE_GROUPS,
         Returns::Result,
         &[
-            value("instance", Item::Handle(&INSTANCE)),
+            value("instance", Item::Handle(&INSTANCE)).required(),
             pointer("pPhysicalDeviceGroupCount", U32).counts().in_out(),
             array(
                     "pPhysicalDeviceGroupProperties",
@@ -798,7 +798,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_FEATURES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pFeatures", Item::Struct(&PHYSICAL_DEVICE_FEATURES2)).out(),
         ],
     ),
@@ -806,7 +806,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_PROPERTIES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pProperties", Item::Struct(&PHYSICAL_DEVICE_PROPERTIES2)).out(),
         ],
     ),
@@ -814,7 +814,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_FORMAT_PROPERTIES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("format", Item::Enum(&FORMAT)),
             pointer("pFormatProperties", Item::Struct(&FORMAT_PROPERTIES2)).out(),
         ],
@@ -823,7 +823,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_IMAGE_FORMAT_PROPERTIES2,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                 "pImageFormatInfo",
                 Item::Struct(&PHYSICAL_DEVICE_IMAGE_FORMAT_INFO2),
@@ -836,7 +836,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_QUEUE_FAMILY_PROPERTIES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pQueueFamilyPropertyCount", U32).counts().in_out(),
             array(
                     "pQueueFamilyProperties",
@@ -851,7 +851,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_MEMORY_PROPERTIES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                     "pMemoryProperties",
                     Item::Struct(&PHYSICAL_DEVICE_MEMORY_PROPERTIES2),
@@ -863,7 +863,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_PROPERTIES2,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                 "pFormatInfo",
                 Item::Struct(&PHYSICAL_DEVICE_SPARSE_IMAGE_FORMAT_INFO2),
@@ -882,7 +882,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_BUFFER_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                 "pExternalBufferInfo",
                 Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO),
@@ -898,7 +898,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_FENCE_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                 "pExternalFenceInfo",
                 Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO),
@@ -911,7 +911,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_PROPERTIES,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer(
                 "pExternalSemaphoreInfo",
                 Item::Struct(&PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO),
@@ -927,7 +927,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_TOOL_PROPERTIES,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pToolCount", U32).counts().in_out(),
             array(
                     "pToolProperties",
@@ -942,7 +942,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_CALIBRATEABLE_TIME_DOMAINS_KHR,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pTimeDomainCount", U32).counts().in_out(),
             array(
                     "pTimeDomains",
@@ -957,7 +957,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_FRAGMENT_SHADING_RATES_KHR,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pFragmentShadingRateCount", U32).counts().in_out(),
             array(
                     "pFragmentShadingRates",
@@ -972,7 +972,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_MULTISAMPLE_PROPERTIES_EXT,
         Returns::Nothing,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("samples", Item::Enum(&SAMPLE_COUNT_FLAG_BITS)),
             pointer("pMultisampleProperties", Item::Struct(&MULTISAMPLE_PROPERTIES_EXT))
                 .out(),
@@ -982,7 +982,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR,
         Returns::Result,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             pointer("pPropertyCount", U32).counts().in_out(),
             array(
                     "pProperties",
@@ -997,7 +997,7 @@ pub(crate) static PHYSICAL_DEVICE_COMMANDS: [CommandRow; 27] = [
         CommandType::GET_PHYSICAL_DEVICE_DESCRIPTOR_SIZE_EXT,
         Returns::U64,
         &[
-            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)),
+            value("physicalDevice", Item::Handle(&PHYSICAL_DEVICE)).required(),
             value("descriptorType", Item::Enum(&DESCRIPTOR_TYPE)),
         ],
     ),

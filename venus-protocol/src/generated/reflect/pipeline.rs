@@ -628,7 +628,7 @@ pub(crate) static PIPELINE_LIBRARY_CREATE_INFO_KHR: StructRow = tagged(
     vk::StructureType::PIPELINE_LIBRARY_CREATE_INFO_KHR,
     &[
         value("libraryCount", U32).counts(),
-        array("pLibraries", Item::Handle(&PIPELINE), &Sibling("libraryCount")),
+        array("pLibraries", Item::Handle(&PIPELINE), &Sibling("libraryCount")).required(),
     ],
 );
 
@@ -812,7 +812,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_PIPELINE_CACHE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&PIPELINE_CACHE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pPipelineCache", Item::Handle(&PIPELINE_CACHE)).out(),
@@ -822,7 +822,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_PIPELINE_CACHE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
             null("pAllocator"),
         ],
@@ -831,8 +831,8 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::GET_PIPELINE_CACHE_DATA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("pipelineCache", Item::Handle(&PIPELINE_CACHE)).required(),
             pointer("pDataSize", SIZE).counts().in_out(),
             blob("pData", &Sibling("pDataSize")).nullable().out(),
         ],
@@ -841,17 +841,18 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::MERGE_PIPELINE_CACHES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("dstCache", Item::Handle(&PIPELINE_CACHE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("dstCache", Item::Handle(&PIPELINE_CACHE)).required(),
             value("srcCacheCount", U32).counts(),
-            array("pSrcCaches", Item::Handle(&PIPELINE_CACHE), &Sibling("srcCacheCount")),
+            array("pSrcCaches", Item::Handle(&PIPELINE_CACHE), &Sibling("srcCacheCount"))
+                .required(),
         ],
     ),
     command(
         CommandType::CREATE_GRAPHICS_PIPELINES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
             value("createInfoCount", U32).counts(),
             array(
@@ -868,7 +869,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_COMPUTE_PIPELINES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
             value("createInfoCount", U32).counts(),
             array(
@@ -885,7 +886,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_PIPELINE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("pipeline", Item::Handle(&PIPELINE)),
             null("pAllocator"),
         ],
@@ -894,7 +895,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_PIPELINE_LAYOUT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&PIPELINE_LAYOUT_CREATE_INFO)),
             null("pAllocator"),
             pointer("pPipelineLayout", Item::Handle(&PIPELINE_LAYOUT)).out(),
@@ -904,7 +905,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::DESTROY_PIPELINE_LAYOUT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("pipelineLayout", Item::Handle(&PIPELINE_LAYOUT)),
             null("pAllocator"),
         ],
@@ -913,7 +914,7 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::CREATE_RAY_TRACING_PIPELINES_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("deferredOperation", Item::Handle(&DEFERRED_OPERATION_KHR)),
             value("pipelineCache", Item::Handle(&PIPELINE_CACHE)),
             value("createInfoCount", U32).counts(),
@@ -931,8 +932,8 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::GET_RAY_TRACING_SHADER_GROUP_HANDLES_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("pipeline", Item::Handle(&PIPELINE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("pipeline", Item::Handle(&PIPELINE)).required(),
             value("firstGroup", U32),
             value("groupCount", U32),
             value("dataSize", SIZE).counts(),
@@ -943,8 +944,8 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::GET_RAY_TRACING_CAPTURE_REPLAY_SHADER_GROUP_HANDLES_KHR,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("pipeline", Item::Handle(&PIPELINE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("pipeline", Item::Handle(&PIPELINE)).required(),
             value("firstGroup", U32),
             value("groupCount", U32),
             value("dataSize", SIZE).counts(),
@@ -955,8 +956,8 @@ pub(crate) static PIPELINE_COMMANDS: [CommandRow; 13] = [
         CommandType::GET_RAY_TRACING_SHADER_GROUP_STACK_SIZE_KHR,
         Returns::U64,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("pipeline", Item::Handle(&PIPELINE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("pipeline", Item::Handle(&PIPELINE)).required(),
             value("group", U32),
             value("groupShader", Item::Enum(&SHADER_GROUP_SHADER_KHR)),
         ],

@@ -22,7 +22,7 @@ pub(crate) static PRIVATE_DATA_COMMANDS: [CommandRow; 4] = [
         CommandType::CREATE_PRIVATE_DATA_SLOT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&PRIVATE_DATA_SLOT_CREATE_INFO)),
             null("pAllocator"),
             pointer("pPrivateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)).out(),
@@ -32,7 +32,7 @@ pub(crate) static PRIVATE_DATA_COMMANDS: [CommandRow; 4] = [
         CommandType::DESTROY_PRIVATE_DATA_SLOT,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
             null("pAllocator"),
         ],
@@ -41,10 +41,10 @@ pub(crate) static PRIVATE_DATA_COMMANDS: [CommandRow; 4] = [
         CommandType::SET_PRIVATE_DATA,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("objectType", Item::Enum(&OBJECT_TYPE)),
             value("objectHandle", U64),
-            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
+            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)).required(),
             value("data", U64),
         ],
     ),
@@ -52,10 +52,10 @@ pub(crate) static PRIVATE_DATA_COMMANDS: [CommandRow; 4] = [
         CommandType::GET_PRIVATE_DATA,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("objectType", Item::Enum(&OBJECT_TYPE)),
             value("objectHandle", U64),
-            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)),
+            value("privateDataSlot", Item::Handle(&PRIVATE_DATA_SLOT)).required(),
             pointer("pData", U64).out(),
         ],
     ),

@@ -27,7 +27,7 @@ pub(crate) static QUERY_POOL_COMMANDS: [CommandRow; 4] = [
         CommandType::CREATE_QUERY_POOL,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&QUERY_POOL_CREATE_INFO)),
             null("pAllocator"),
             pointer("pQueryPool", Item::Handle(&QUERY_POOL)).out(),
@@ -37,7 +37,7 @@ pub(crate) static QUERY_POOL_COMMANDS: [CommandRow; 4] = [
         CommandType::DESTROY_QUERY_POOL,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("queryPool", Item::Handle(&QUERY_POOL)),
             null("pAllocator"),
         ],
@@ -46,8 +46,8 @@ pub(crate) static QUERY_POOL_COMMANDS: [CommandRow; 4] = [
         CommandType::GET_QUERY_POOL_RESULTS,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("firstQuery", U32),
             value("queryCount", U32),
             value("dataSize", SIZE).counts(),
@@ -60,8 +60,8 @@ pub(crate) static QUERY_POOL_COMMANDS: [CommandRow; 4] = [
         CommandType::RESET_QUERY_POOL,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("queryPool", Item::Handle(&QUERY_POOL)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("queryPool", Item::Handle(&QUERY_POOL)).required(),
             value("firstQuery", U32),
             value("queryCount", U32),
         ],

@@ -53,7 +53,7 @@ pub(crate) static SPARSE_IMAGE_MEMORY_BIND: StructRow = plain(
 pub(crate) static SPARSE_BUFFER_MEMORY_BIND_INFO: StructRow = plain(
     "VkSparseBufferMemoryBindInfo",
     &[
-        value("buffer", Item::Handle(&BUFFER)),
+        value("buffer", Item::Handle(&BUFFER)).required(),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_MEMORY_BIND), &Sibling("bindCount")),
     ],
@@ -62,7 +62,7 @@ pub(crate) static SPARSE_BUFFER_MEMORY_BIND_INFO: StructRow = plain(
 pub(crate) static SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO: StructRow = plain(
     "VkSparseImageOpaqueMemoryBindInfo",
     &[
-        value("image", Item::Handle(&IMAGE)),
+        value("image", Item::Handle(&IMAGE)).required(),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_MEMORY_BIND), &Sibling("bindCount")),
     ],
@@ -71,7 +71,7 @@ pub(crate) static SPARSE_IMAGE_OPAQUE_MEMORY_BIND_INFO: StructRow = plain(
 pub(crate) static SPARSE_IMAGE_MEMORY_BIND_INFO: StructRow = plain(
     "VkSparseImageMemoryBindInfo",
     &[
-        value("image", Item::Handle(&IMAGE)),
+        value("image", Item::Handle(&IMAGE)).required(),
         value("bindCount", U32).counts(),
         array("pBinds", Item::Struct(&SPARSE_IMAGE_MEMORY_BIND), &Sibling("bindCount")),
     ],
@@ -83,10 +83,11 @@ pub(crate) static BIND_SPARSE_INFO: StructRow = tagged(
         &[
             value("waitSemaphoreCount", U32).counts(),
             array(
-                "pWaitSemaphores",
-                Item::Handle(&SEMAPHORE),
-                &Sibling("waitSemaphoreCount"),
-            ),
+                    "pWaitSemaphores",
+                    Item::Handle(&SEMAPHORE),
+                    &Sibling("waitSemaphoreCount"),
+                )
+                .required(),
             value("bufferBindCount", U32).counts(),
             array(
                 "pBufferBinds",
@@ -107,10 +108,11 @@ pub(crate) static BIND_SPARSE_INFO: StructRow = tagged(
             ),
             value("signalSemaphoreCount", U32).counts(),
             array(
-                "pSignalSemaphores",
-                Item::Handle(&SEMAPHORE),
-                &Sibling("signalSemaphoreCount"),
-            ),
+                    "pSignalSemaphores",
+                    Item::Handle(&SEMAPHORE),
+                    &Sibling("signalSemaphoreCount"),
+                )
+                .required(),
         ],
     )
     .followed_by(chains::BIND_SPARSE_INFO);
@@ -121,10 +123,11 @@ pub(crate) static SUBMIT_INFO: StructRow = tagged(
         &[
             value("waitSemaphoreCount", U32).counts(),
             array(
-                "pWaitSemaphores",
-                Item::Handle(&SEMAPHORE),
-                &Sibling("waitSemaphoreCount"),
-            ),
+                    "pWaitSemaphores",
+                    Item::Handle(&SEMAPHORE),
+                    &Sibling("waitSemaphoreCount"),
+                )
+                .required(),
             array(
                 "pWaitDstStageMask",
                 Item::Enum(&PIPELINE_STAGE_FLAGS),
@@ -132,16 +135,18 @@ pub(crate) static SUBMIT_INFO: StructRow = tagged(
             ),
             value("commandBufferCount", U32).counts(),
             array(
-                "pCommandBuffers",
-                Item::Handle(&COMMAND_BUFFER),
-                &Sibling("commandBufferCount"),
-            ),
+                    "pCommandBuffers",
+                    Item::Handle(&COMMAND_BUFFER),
+                    &Sibling("commandBufferCount"),
+                )
+                .required(),
             value("signalSemaphoreCount", U32).counts(),
             array(
-                "pSignalSemaphores",
-                Item::Handle(&SEMAPHORE),
-                &Sibling("signalSemaphoreCount"),
-            ),
+                    "pSignalSemaphores",
+                    Item::Handle(&SEMAPHORE),
+                    &Sibling("signalSemaphoreCount"),
+                )
+                .required(),
         ],
     )
     .followed_by(chains::SUBMIT_INFO);
@@ -202,7 +207,7 @@ pub(crate) static SEMAPHORE_SUBMIT_INFO: StructRow = tagged(
         "VkSemaphoreSubmitInfo",
         vk::StructureType::SEMAPHORE_SUBMIT_INFO,
         &[
-            value("semaphore", Item::Handle(&SEMAPHORE)),
+            value("semaphore", Item::Handle(&SEMAPHORE)).required(),
             value("value", U64),
             value("stageMask", Item::Enum(&PIPELINE_STAGE_FLAGS2)),
             value("deviceIndex", U32),
@@ -214,7 +219,7 @@ pub(crate) static COMMAND_BUFFER_SUBMIT_INFO: StructRow = tagged(
         "VkCommandBufferSubmitInfo",
         vk::StructureType::COMMAND_BUFFER_SUBMIT_INFO,
         &[
-            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)),
+            value("commandBuffer", Item::Handle(&COMMAND_BUFFER)).required(),
             value("deviceMask", U32),
         ],
     )
@@ -258,7 +263,7 @@ pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
         CommandType::GET_DEVICE_QUEUE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("queueFamilyIndex", U32),
             value("queueIndex", U32),
             pointer("pQueue", Item::Handle(&QUEUE)).out(),
@@ -268,7 +273,7 @@ pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
         CommandType::QUEUE_SUBMIT,
         Returns::Result,
         &[
-            value("queue", Item::Handle(&QUEUE)),
+            value("queue", Item::Handle(&QUEUE)).required(),
             value("submitCount", U32).counts(),
             array("pSubmits", Item::Struct(&SUBMIT_INFO), &Sibling("submitCount")),
             value("fence", Item::Handle(&FENCE)),
@@ -277,13 +282,13 @@ pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
     command(
         CommandType::QUEUE_WAIT_IDLE,
         Returns::Result,
-        &[value("queue", Item::Handle(&QUEUE))],
+        &[value("queue", Item::Handle(&QUEUE)).required()],
     ),
     command(
         CommandType::QUEUE_BIND_SPARSE,
         Returns::Result,
         &[
-            value("queue", Item::Handle(&QUEUE)),
+            value("queue", Item::Handle(&QUEUE)).required(),
             value("bindInfoCount", U32).counts(),
             array(
                 "pBindInfo",
@@ -297,7 +302,7 @@ pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
         CommandType::GET_DEVICE_QUEUE2,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pQueueInfo", Item::Struct(&DEVICE_QUEUE_INFO2)),
             pointer("pQueue", Item::Handle(&QUEUE)).out(),
         ],
@@ -306,7 +311,7 @@ pub(crate) static QUEUE_COMMANDS: [CommandRow; 6] = [
         CommandType::QUEUE_SUBMIT2,
         Returns::Result,
         &[
-            value("queue", Item::Handle(&QUEUE)),
+            value("queue", Item::Handle(&QUEUE)).required(),
             value("submitCount", U32).counts(),
             array("pSubmits", Item::Struct(&SUBMIT_INFO2), &Sibling("submitCount")),
             value("fence", Item::Handle(&FENCE)),

@@ -110,7 +110,7 @@ pub(crate) static FRAMEBUFFER_CREATE_INFO: StructRow = tagged(
         vk::StructureType::FRAMEBUFFER_CREATE_INFO,
         &[
             value("flags", Item::Enum(&FRAMEBUFFER_CREATE_FLAGS)),
-            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("renderPass", Item::Handle(&RENDER_PASS)).required(),
             value("attachmentCount", U32).counts(),
             array("pAttachments", Item::Handle(&IMAGE_VIEW), &Sibling("attachmentCount"))
                 .nullable(),
@@ -363,7 +363,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::CREATE_FRAMEBUFFER,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&FRAMEBUFFER_CREATE_INFO)),
             null("pAllocator"),
             pointer("pFramebuffer", Item::Handle(&FRAMEBUFFER)).out(),
@@ -373,7 +373,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::DESTROY_FRAMEBUFFER,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("framebuffer", Item::Handle(&FRAMEBUFFER)),
             null("pAllocator"),
         ],
@@ -382,7 +382,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::CREATE_RENDER_PASS,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO)),
             null("pAllocator"),
             pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
@@ -392,7 +392,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::DESTROY_RENDER_PASS,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("renderPass", Item::Handle(&RENDER_PASS)),
             null("pAllocator"),
         ],
@@ -401,8 +401,8 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_RENDER_AREA_GRANULARITY,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("renderPass", Item::Handle(&RENDER_PASS)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("renderPass", Item::Handle(&RENDER_PASS)).required(),
             pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
         ],
     ),
@@ -410,7 +410,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::CREATE_RENDER_PASS2,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&RENDER_PASS_CREATE_INFO2)),
             null("pAllocator"),
             pointer("pRenderPass", Item::Handle(&RENDER_PASS)).out(),
@@ -420,7 +420,7 @@ pub(crate) static RENDER_PASS_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_RENDERING_AREA_GRANULARITY,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pRenderingAreaInfo", Item::Struct(&RENDERING_AREA_INFO)),
             pointer("pGranularity", Item::Struct(&EXTENT2_D)).out(),
         ],

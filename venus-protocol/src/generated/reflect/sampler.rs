@@ -88,7 +88,7 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
         CommandType::CREATE_SAMPLER,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&SAMPLER_CREATE_INFO)),
             null("pAllocator"),
             pointer("pSampler", Item::Handle(&SAMPLER)).out(),
@@ -98,7 +98,7 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
         CommandType::DESTROY_SAMPLER,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("sampler", Item::Handle(&SAMPLER)),
             null("pAllocator"),
         ],
@@ -107,7 +107,7 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
         CommandType::CREATE_SAMPLER_YCBCR_CONVERSION,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&SAMPLER_YCBCR_CONVERSION_CREATE_INFO)),
             null("pAllocator"),
             pointer("pYcbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)).out(),
@@ -117,7 +117,7 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
         CommandType::DESTROY_SAMPLER_YCBCR_CONVERSION,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("ycbcrConversion", Item::Handle(&SAMPLER_YCBCR_CONVERSION)),
             null("pAllocator"),
         ],
@@ -126,7 +126,7 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
         CommandType::REGISTER_CUSTOM_BORDER_COLOR_EXT,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pBorderColor",
                 Item::Struct(&SAMPLER_CUSTOM_BORDER_COLOR_CREATE_INFO_EXT),
@@ -138,6 +138,6 @@ pub(crate) static SAMPLER_COMMANDS: [CommandRow; 6] = [
     command(
         CommandType::UNREGISTER_CUSTOM_BORDER_COLOR_EXT,
         Returns::Nothing,
-        &[value("device", Item::Handle(&DEVICE)), value("index", U32)],
+        &[value("device", Item::Handle(&DEVICE)).required(), value("index", U32)],
     ),
 ];

@@ -42,7 +42,8 @@ pub(crate) static SEMAPHORE_WAIT_INFO: StructRow = tagged(
         &[
             value("flags", Item::Enum(&SEMAPHORE_WAIT_FLAGS)),
             value("semaphoreCount", U32).counts(),
-            array("pSemaphores", Item::Handle(&SEMAPHORE), &Sibling("semaphoreCount")),
+            array("pSemaphores", Item::Handle(&SEMAPHORE), &Sibling("semaphoreCount"))
+                .required(),
             array("pValues", U64, &Sibling("semaphoreCount")),
         ],
     )
@@ -51,14 +52,14 @@ pub(crate) static SEMAPHORE_WAIT_INFO: StructRow = tagged(
 pub(crate) static SEMAPHORE_SIGNAL_INFO: StructRow = tagged(
         "VkSemaphoreSignalInfo",
         vk::StructureType::SEMAPHORE_SIGNAL_INFO,
-        &[value("semaphore", Item::Handle(&SEMAPHORE)), value("value", U64)],
+        &[value("semaphore", Item::Handle(&SEMAPHORE)).required(), value("value", U64)],
     )
     .aliases(&["VkSemaphoreSignalInfoKHR"]);
 
 pub(crate) static IMPORT_SEMAPHORE_RESOURCE_INFO_MESA: StructRow = tagged(
     "VkImportSemaphoreResourceInfoMESA",
     <vk::ImportSemaphoreResourceInfoMESA as vk::TaggedStructure>::STRUCTURE_TYPE,
-    &[value("semaphore", Item::Handle(&SEMAPHORE)), value("resourceId", U32)],
+    &[value("semaphore", Item::Handle(&SEMAPHORE)).required(), value("resourceId", U32)],
 );
 
 pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
@@ -66,7 +67,7 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::CREATE_SEMAPHORE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&SEMAPHORE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pSemaphore", Item::Handle(&SEMAPHORE)).out(),
@@ -76,7 +77,7 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::DESTROY_SEMAPHORE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("semaphore", Item::Handle(&SEMAPHORE)),
             null("pAllocator"),
         ],
@@ -85,8 +86,8 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::GET_SEMAPHORE_COUNTER_VALUE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("semaphore", Item::Handle(&SEMAPHORE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("semaphore", Item::Handle(&SEMAPHORE)).required(),
             pointer("pValue", U64).out(),
         ],
     ),
@@ -94,7 +95,7 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::WAIT_SEMAPHORES,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pWaitInfo", Item::Struct(&SEMAPHORE_WAIT_INFO)),
             value("timeout", U64),
         ],
@@ -103,7 +104,7 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::SIGNAL_SEMAPHORE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pSignalInfo", Item::Struct(&SEMAPHORE_SIGNAL_INFO)),
         ],
     ),
@@ -111,15 +112,15 @@ pub(crate) static SEMAPHORE_COMMANDS: [CommandRow; 7] = [
         CommandType::WAIT_SEMAPHORE_RESOURCE_MESA,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
-            value("semaphore", Item::Handle(&SEMAPHORE)),
+            value("device", Item::Handle(&DEVICE)).required(),
+            value("semaphore", Item::Handle(&SEMAPHORE)).required(),
         ],
     ),
     command(
         CommandType::IMPORT_SEMAPHORE_RESOURCE_MESA,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer(
                 "pImportSemaphoreResourceInfo",
                 Item::Struct(&IMPORT_SEMAPHORE_RESOURCE_INFO_MESA),

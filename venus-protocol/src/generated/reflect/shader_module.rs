@@ -31,7 +31,7 @@ pub(crate) static SHADER_MODULE_COMMANDS: [CommandRow; 2] = [
         CommandType::CREATE_SHADER_MODULE,
         Returns::Result,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             pointer("pCreateInfo", Item::Struct(&SHADER_MODULE_CREATE_INFO)),
             null("pAllocator"),
             pointer("pShaderModule", Item::Handle(&SHADER_MODULE)).out(),
@@ -41,7 +41,7 @@ pub(crate) static SHADER_MODULE_COMMANDS: [CommandRow; 2] = [
         CommandType::DESTROY_SHADER_MODULE,
         Returns::Nothing,
         &[
-            value("device", Item::Handle(&DEVICE)),
+            value("device", Item::Handle(&DEVICE)).required(),
             value("shaderModule", Item::Handle(&SHADER_MODULE)),
             null("pAllocator"),
         ],
