@@ -2,14 +2,17 @@
 //!
 //! Most drivers keep what a command says in arrays as long as the limits that they announce, or as what another member of
 //! the same structure says, and write where they are told to: behind those arrays, if a guest wants that. Such numbers are
-//! compared here where that takes nothing but the command and the limits. What would take more is in
-//! `docs/validation.md`, with the reason.
+//! compared here where that takes nothing but the command and the limits, or how many queries a pool has. What would take
+//! more is in `docs/validation.md`, with the reason.
+
+mod recording;
 
 use std::ptr::NonNull;
 
 use ash::vk;
 use venus_protocol::args::CreateGraphicsPipelinesArgs;
 
+pub(crate) use self::recording::Room;
 use super::{Device, Refusal, chain, device::slice};
 use crate::error::APPLICATION;
 
@@ -34,7 +37,8 @@ fn refusal(member: &'static str, reason: String) -> Refusal {
 }
 
 /// Fails unless `index` is one of `count` things.
-fn below(member: &'static str, index: u32, count: u32) -> Result<(), Refusal> {
+#[inline]
+pub(crate) fn below(member: &'static str, index: u32, count: u32) -> Result<(), Refusal> {
     if index < count { Ok(()) } else { Err(refusal(member, format!("is {index}, and there are {count}"))) }
 }
 
@@ -53,8 +57,9 @@ fn sized(member: &'static str, size: u32, most: u32) -> Result<(), Refusal> {
     if size == 0 { Err(refusal(member, "is 0".to_owned())) } else { at_most(member, size, most) }
 }
 
-/// Fails unless `count` of things, from the one called `first`, end before `most`.
-fn span(member: &'static str, first: u32, count: u32, most: u32) -> Result<(), Refusal> {
+/// Fails unless `count` of things, from the one called `first`, end before `most`. No things may begin at `most`, too.
+#[inline]
+pub(crate) fn span(member: &'static str, first: u32, count: u32, most: u32) -> Result<(), Refusal> {
     match first.checked_add(count) {
         Some(end) if end <= most => Ok(()),
         _ => Err(refusal(member, format!("{count} from {first} are more than the limit of {most}"))),
@@ -209,24 +214,6 @@ pub(crate) fn check_image(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal>
     sized("pCreateInfo->mipLevels", info.mip_levels, levels)
 }
 
-/// The members of a layout that are compared, as its command has them: how many sets, and ranges of push constants.
-const MADE_LAYOUT: [&str; 2] = ["pCreateInfo->setLayoutCount", "pCreateInfo->pPushConstantRanges[].size"];
-const DESCRIBED_LAYOUT: [&str; 2] = [
-    "pNext<VkPipelineLayoutCreateInfo>.setLayoutCount",
-    "pNext<VkPipelineLayoutCreateInfo>.pPushConstantRanges[].size",
-];
-
-fn check_pipeline_layout(
-    info: &vk::PipelineLayoutCreateInfo<'_>,
-    [sets, constants]: [&'static str; 2],
-    limits: &vk::PhysicalDeviceLimits,
-) -> Result<(), Refusal> {
-    at_most(sets, info.set_layout_count, limits.max_bound_descriptor_sets)?;
-    // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
-    let ranges = unsafe { slice(info.p_push_constant_ranges, info.push_constant_range_count) };
-    ranges.iter().try_for_each(|range| span(constants, range.offset, range.size, limits.max_push_constants_size))
-}
-
 /// Bindings whose numbers a table can have.
 pub(crate) fn check_set_layout(info: &vk::DescriptorSetLayoutCreateInfo<'_>) -> Result<(), Refusal> {
     // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
@@ -368,12 +355,7 @@ impl Device {
 
     /// There is room for the sets and push constants of a pipeline layout.
     pub(crate) fn check_pipeline_layout(&self, info: &vk::PipelineLayoutCreateInfo<'_>) -> Result<(), Refusal> {
-        check_pipeline_layout(info, MADE_LAYOUT, self.limits())
-    }
-
-    /// The same of those that are described where a command could name one, in the chain of what it is told.
-    pub(crate) fn check_described_layouts(&self, info: &impl vk::TaggedStructure) -> Result<(), Refusal> {
-        chain::find_all(info).try_for_each(|layout| check_pipeline_layout(layout, DESCRIBED_LAYOUT, self.limits()))
+        self.room().has_layout(info)
     }
 
     /// There is room for what graphics pipelines are described by.

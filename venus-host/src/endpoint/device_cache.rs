@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    driver::{Device, FamilyProcs, Procs},
+    driver::{Device, FamilyProcs, Procs, bounds::Room},
     object,
 };
 
@@ -13,6 +13,8 @@ pub(crate) struct DeviceCache {
     device: Option<Arc<Device>>,
     /// What commands that act on the owner call the driver by.
     procs: Option<Arc<Procs>>,
+    /// What there is room for in its command buffers.
+    room: Room,
     /// The family that the owner, a command buffer, is for, if that cannot do everything.
     family: Option<Arc<FamilyProcs>>,
     /// `Table::device_generation` when it was looked up.
@@ -38,6 +40,13 @@ impl DeviceCache {
     pub(crate) fn procs(&mut self, objects: &object::Table, owner: u64) -> Option<&Procs> {
         self.look(objects, owner);
         self.procs.as_deref()
+    }
+
+    /// The same, and what there is room for in a command buffer.
+    #[inline]
+    pub(crate) fn procs_and_room(&mut self, objects: &object::Table, owner: u64) -> Option<(&Procs, Room)> {
+        self.look(objects, owner);
+        Some((self.procs.as_deref()?, self.room))
     }
 
     /// The family that the last command's owner is for, if that cannot do everything.
@@ -68,7 +77,8 @@ impl DeviceCache {
             Some(family) => Some(Arc::clone(family.procs())),
             None => device.as_ref().map(|device| Arc::clone(device.procs())),
         };
-        *self = Self { device, procs, family, generation, is_sole, owner, removals };
+        let room = device.as_ref().map(|device| device.room()).unwrap_or_default();
+        *self = Self { device, procs, room, family, generation, is_sole, owner, removals };
     }
 
     /// Lets go of the device.

@@ -16,6 +16,7 @@
 //! | [`lost`] | the end of a context |
 //! | [`observer`] | the traits of observers, and what they are told |
 //! | [`observing`] | telling them |
+//! | [`query_count`] | how many queries the pool of the last query command has |
 //! | [`reply`] | reply streams |
 //! | [`sample`] | a quick look at what a context holds, from outside |
 //! | [`scratch`] | memory that decoding takes |
@@ -35,6 +36,7 @@ mod lost;
 mod observer;
 mod observing;
 mod old_guest;
+mod query_count;
 mod reply;
 mod sample;
 mod scratch;
@@ -62,6 +64,7 @@ pub(crate) use self::{
     lost::{Lost, Tell},
     observer::{EndpointObservers, Observers},
     old_guest::{OldGuestSign, OldGuestSigns},
+    query_count::QueryCount,
     reply::{ReplyStream, lookup_shmem, shmem_range},
     scratch::Scratch,
     shared::{Abandoned, Shared},
@@ -137,6 +140,8 @@ pub(crate) struct Endpoint {
     pub(crate) reply_stream: ReplyStream,
     /// The device of the last command.
     pub(crate) device_cache: DeviceCache,
+    /// How many queries the pool of the last query command has.
+    pub(crate) query_count: QueryCount,
     /// Whether it may be holding objects just now; others defer their frees by it.
     pub(crate) presence: object::Presence,
     /// Those who want to know what it does, if there are any.
@@ -175,6 +180,7 @@ impl Endpoint {
             protocol,
             reply_stream: ReplyStream::default(),
             device_cache: DeviceCache::default(),
+            query_count: QueryCount::default(),
             presence,
             observers,
             stream: Vec::new(),

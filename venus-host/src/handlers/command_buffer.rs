@@ -1,17 +1,50 @@
 //! Command buffers: beginning, ending and resetting them, and what is recorded into them. Everything goes to the driver
-//! as it is, after a look at lengths where there are two.
+//! as it is, after a look at lengths where there are two, and at numbers where limits say what fits.
 //!
 //! Nothing of a command buffer's state is tracked, but that something is missing in it: see `context/skipped.rs`. The
 //! owner of each of these commands is the command buffer, from which the device follows.
 
 use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle};
 
-use super::forward;
+use super::{forward, queried};
 use crate::{
-    driver::sanitize,
+    driver::{
+        bounds::{below, span},
+        sanitize,
+    },
     endpoint::{Endpoint, Shortfall},
     error::{APPLICATION, Interrupt},
 };
+
+/// Commands that go to the driver as they are if its command buffers have room for what they say.
+macro_rules! bounded {
+    ($($method:ident($args:ty) => |$room:ident, $named:ident| $check:expr;)*) => {$(
+        #[inline]
+        fn $method(&mut self, args: &mut $args) -> Result<(), Interrupt> {
+            self.forward_within(args, |$room, $named| $check)
+        }
+    )*};
+}
+
+/// Commands that say something of colour attachments, of which the driver hears as far as there can be such. Vulkan allows
+/// more, and drivers have places for no more.
+macro_rules! trimmed {
+    ($($method:ident($args:ty).$said:ident;)*) => {$(
+        fn $method(&mut self, args: &mut $args) -> Result<(), Interrupt> {
+            let found = self.device_cache.procs_and_room(&self.shared.objects, args.command_buffer.id);
+            let Some((_, room)) = found else { return Err(self.gone()) };
+            let kept = room.attachments_from(args.first_attachment, args.$said);
+            if kept.len() < args.$said.len() {
+                args.attachment_count = u32::try_from(kept.len()).unwrap_or_default();
+                args.$said = kept;
+                if args.attachment_count == 0 {
+                    return Ok(());
+                }
+            }
+            self.forward(args)
+        }
+    )*};
+}
 
 impl CommandBufferCommands for Endpoint {
     forward! {
@@ -19,8 +52,6 @@ impl CommandBufferCommands for Endpoint {
         end_command_buffer(EndCommandBufferArgs);
         reset_command_buffer(ResetCommandBufferArgs);
         cmd_bind_pipeline(CmdBindPipelineArgs);
-        cmd_set_viewport(CmdSetViewportArgs<'_>);
-        cmd_set_scissor(CmdSetScissorArgs<'_>);
         cmd_set_line_width(CmdSetLineWidthArgs);
         cmd_set_depth_bias(CmdSetDepthBiasArgs);
         cmd_set_blend_constants(CmdSetBlendConstantsArgs);
@@ -28,9 +59,7 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_stencil_compare_mask(CmdSetStencilCompareMaskArgs);
         cmd_set_stencil_write_mask(CmdSetStencilWriteMaskArgs);
         cmd_set_stencil_reference(CmdSetStencilReferenceArgs);
-        cmd_bind_descriptor_sets(CmdBindDescriptorSetsArgs<'_>);
         cmd_bind_index_buffer(CmdBindIndexBufferArgs);
-        cmd_bind_vertex_buffers(CmdBindVertexBuffersArgs<'_>);
         cmd_draw(CmdDrawArgs);
         cmd_draw_indexed(CmdDrawIndexedArgs);
         cmd_draw_indirect(CmdDrawIndirectArgs);
@@ -42,7 +71,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_blit_image(CmdBlitImageArgs<'_>);
         cmd_copy_buffer_to_image(CmdCopyBufferToImageArgs<'_>);
         cmd_copy_image_to_buffer(CmdCopyImageToBufferArgs<'_>);
-        cmd_update_buffer(CmdUpdateBufferArgs<'_>);
         cmd_fill_buffer(CmdFillBufferArgs);
         cmd_clear_color_image(CmdClearColorImageArgs<'_>);
         cmd_clear_depth_stencil_image(CmdClearDepthStencilImageArgs<'_>);
@@ -51,11 +79,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_reset_event(CmdResetEventArgs);
         cmd_wait_events(CmdWaitEventsArgs<'_>);
         cmd_pipeline_barrier(CmdPipelineBarrierArgs<'_>);
-        cmd_begin_query(CmdBeginQueryArgs);
-        cmd_end_query(CmdEndQueryArgs);
-        cmd_reset_query_pool(CmdResetQueryPoolArgs);
-        cmd_write_timestamp(CmdWriteTimestampArgs);
-        cmd_push_constants(CmdPushConstantsArgs<'_>);
         cmd_begin_render_pass(CmdBeginRenderPassArgs<'_>);
         cmd_next_subpass(CmdNextSubpassArgs);
         cmd_end_render_pass(CmdEndRenderPassArgs);
@@ -69,28 +92,21 @@ impl CommandBufferCommands for Endpoint {
         cmd_bind_transform_feedback_buffers_ext(CmdBindTransformFeedbackBuffersEXTArgs<'_>);
         cmd_begin_transform_feedback_ext(CmdBeginTransformFeedbackEXTArgs<'_>);
         cmd_end_transform_feedback_ext(CmdEndTransformFeedbackEXTArgs<'_>);
-        cmd_begin_query_indexed_ext(CmdBeginQueryIndexedEXTArgs);
-        cmd_end_query_indexed_ext(CmdEndQueryIndexedEXTArgs);
         cmd_draw_indirect_byte_count_ext(CmdDrawIndirectByteCountEXTArgs);
         cmd_set_event2(CmdSetEvent2Args<'_>);
         cmd_reset_event2(CmdResetEvent2Args);
         cmd_wait_events2(CmdWaitEvents2Args<'_>);
         cmd_pipeline_barrier2(CmdPipelineBarrier2Args<'_>);
-        cmd_write_timestamp2(CmdWriteTimestamp2Args);
         cmd_copy_buffer2(CmdCopyBuffer2Args<'_>);
         cmd_copy_image2(CmdCopyImage2Args<'_>);
         cmd_copy_buffer_to_image2(CmdCopyBufferToImage2Args<'_>);
         cmd_copy_image_to_buffer2(CmdCopyImageToBuffer2Args<'_>);
         cmd_blit_image2(CmdBlitImage2Args<'_>);
         cmd_resolve_image2(CmdResolveImage2Args<'_>);
-        cmd_begin_rendering(CmdBeginRenderingArgs<'_>);
         cmd_end_rendering(CmdEndRenderingArgs);
         cmd_set_cull_mode(CmdSetCullModeArgs);
         cmd_set_front_face(CmdSetFrontFaceArgs);
         cmd_set_primitive_topology(CmdSetPrimitiveTopologyArgs);
-        cmd_set_viewport_with_count(CmdSetViewportWithCountArgs<'_>);
-        cmd_set_scissor_with_count(CmdSetScissorWithCountArgs<'_>);
-        cmd_bind_vertex_buffers2(CmdBindVertexBuffers2Args<'_>);
         cmd_set_depth_test_enable(CmdSetDepthTestEnableArgs);
         cmd_set_depth_write_enable(CmdSetDepthWriteEnableArgs);
         cmd_set_depth_compare_op(CmdSetDepthCompareOpArgs);
@@ -107,8 +123,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_end_conditional_rendering_ext(CmdEndConditionalRenderingEXTArgs);
         cmd_draw_multi_ext(CmdDrawMultiEXTArgs<'_>);
         cmd_draw_multi_indexed_ext(CmdDrawMultiIndexedEXTArgs<'_>);
-        cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>);
-        cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>);
         cmd_set_tessellation_domain_origin_ext(CmdSetTessellationDomainOriginEXTArgs);
         cmd_set_depth_clamp_enable_ext(CmdSetDepthClampEnableEXTArgs);
         cmd_set_polygon_mode_ext(CmdSetPolygonModeEXTArgs);
@@ -117,15 +131,11 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_alpha_to_coverage_enable_ext(CmdSetAlphaToCoverageEnableEXTArgs);
         cmd_set_alpha_to_one_enable_ext(CmdSetAlphaToOneEnableEXTArgs);
         cmd_set_logic_op_enable_ext(CmdSetLogicOpEnableEXTArgs);
-        cmd_set_color_blend_enable_ext(CmdSetColorBlendEnableEXTArgs<'_>);
-        cmd_set_color_blend_equation_ext(CmdSetColorBlendEquationEXTArgs<'_>);
-        cmd_set_color_write_mask_ext(CmdSetColorWriteMaskEXTArgs<'_>);
         cmd_set_rasterization_stream_ext(CmdSetRasterizationStreamEXTArgs);
         cmd_set_conservative_rasterization_mode_ext(CmdSetConservativeRasterizationModeEXTArgs);
         cmd_set_extra_primitive_overestimation_size_ext(CmdSetExtraPrimitiveOverestimationSizeEXTArgs);
         cmd_set_depth_clip_enable_ext(CmdSetDepthClipEnableEXTArgs);
         cmd_set_sample_locations_enable_ext(CmdSetSampleLocationsEnableEXTArgs);
-        cmd_set_color_blend_advanced_ext(CmdSetColorBlendAdvancedEXTArgs<'_>);
         cmd_set_provoking_vertex_mode_ext(CmdSetProvokingVertexModeEXTArgs);
         cmd_set_line_rasterization_mode_ext(CmdSetLineRasterizationModeEXTArgs);
         cmd_set_line_stipple_enable_ext(CmdSetLineStippleEnableEXTArgs);
@@ -149,7 +159,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_copy_acceleration_structure_khr(CmdCopyAccelerationStructureKHRArgs<'_>);
         cmd_copy_acceleration_structure_to_memory_khr(CmdCopyAccelerationStructureToMemoryKHRArgs<'_>);
         cmd_copy_memory_to_acceleration_structure_khr(CmdCopyMemoryToAccelerationStructureKHRArgs<'_>);
-        cmd_write_acceleration_structures_properties_khr(CmdWriteAccelerationStructuresPropertiesKHRArgs<'_>);
         cmd_trace_rays_khr(CmdTraceRaysKHRArgs<'_>);
         cmd_trace_rays_indirect_khr(CmdTraceRaysIndirectKHRArgs<'_>);
         cmd_set_ray_tracing_pipeline_stack_size_khr(CmdSetRayTracingPipelineStackSizeKHRArgs);
@@ -157,6 +166,57 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_depth_bias2_ext(CmdSetDepthBias2EXTArgs<'_>);
         cmd_set_attachment_feedback_loop_enable_ext(CmdSetAttachmentFeedbackLoopEnableEXTArgs);
         cmd_set_depth_clamp_range_ext(CmdSetDepthClampRangeEXTArgs<'_>);
+    }
+
+    bounded! {
+        cmd_set_viewport(CmdSetViewportArgs<'_>)
+            => |room, args| room.has_viewports("viewportCount", args.first_viewport, args.viewport_count);
+        cmd_set_scissor(CmdSetScissorArgs<'_>)
+            => |room, args| room.has_viewports("scissorCount", args.first_scissor, args.scissor_count);
+        cmd_set_viewport_with_count(CmdSetViewportWithCountArgs<'_>)
+            => |room, args| room.has_viewports("viewportCount", 0, args.viewport_count);
+        cmd_set_scissor_with_count(CmdSetScissorWithCountArgs<'_>)
+            => |room, args| room.has_viewports("scissorCount", 0, args.scissor_count);
+        cmd_bind_descriptor_sets(CmdBindDescriptorSetsArgs<'_>)
+            => |room, args| room.has_sets(args.first_set, args.descriptor_set_count);
+        cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>)
+            => |room, args| room.has_sets2(args.p_bind_descriptor_sets_info);
+        cmd_push_constants(CmdPushConstantsArgs<'_>)
+            => |room, args| room.has_constants(args.offset, args.size);
+        cmd_push_constants2(CmdPushConstants2Args<'_>)
+            => |room, args| room.has_constants2(args.p_push_constants_info);
+        cmd_bind_vertex_buffers(CmdBindVertexBuffersArgs<'_>)
+            => |room, args| room.has_vertex_buffers(args.first_binding, args.binding_count);
+        cmd_bind_vertex_buffers2(CmdBindVertexBuffers2Args<'_>)
+            => |room, args| room.has_vertex_buffers(args.first_binding, args.binding_count);
+        cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>) => |room, args| {
+            room.has_vertex_input(args.p_vertex_binding_descriptions, args.p_vertex_attribute_descriptions)
+        };
+        cmd_begin_rendering(CmdBeginRenderingArgs<'_>)
+            => |room, args| room.has_rendering(args.p_rendering_info);
+        cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>)
+            => |room, args| room.has_attachments("attachmentCount", args.attachment_count);
+        cmd_update_buffer(CmdUpdateBufferArgs<'_>) => |room, args| room.has_update(args.data_size);
+    }
+
+    queried! {
+        cmd_begin_query(CmdBeginQueryArgs) => |args, count| below("query", args.query, count);
+        cmd_end_query(CmdEndQueryArgs) => |args, count| below("query", args.query, count);
+        cmd_begin_query_indexed_ext(CmdBeginQueryIndexedEXTArgs) => |args, count| below("query", args.query, count);
+        cmd_end_query_indexed_ext(CmdEndQueryIndexedEXTArgs) => |args, count| below("query", args.query, count);
+        cmd_write_timestamp(CmdWriteTimestampArgs) => |args, count| below("query", args.query, count);
+        cmd_write_timestamp2(CmdWriteTimestamp2Args) => |args, count| below("query", args.query, count);
+        cmd_reset_query_pool(CmdResetQueryPoolArgs)
+            => |args, count| span("queryCount", args.first_query, args.query_count, count);
+        cmd_write_acceleration_structures_properties_khr(CmdWriteAccelerationStructuresPropertiesKHRArgs<'_>)
+            => |args, count| span("firstQuery", args.first_query, args.acceleration_structure_count, count);
+    }
+
+    trimmed! {
+        cmd_set_color_blend_enable_ext(CmdSetColorBlendEnableEXTArgs<'_>).p_color_blend_enables;
+        cmd_set_color_blend_equation_ext(CmdSetColorBlendEquationEXTArgs<'_>).p_color_blend_equations;
+        cmd_set_color_write_mask_ext(CmdSetColorWriteMaskEXTArgs<'_>).p_color_write_masks;
+        cmd_set_color_blend_advanced_ext(CmdSetColorBlendAdvancedEXTArgs<'_>).p_color_blend_advanced;
     }
 
     /// Left out where it would execute what was recorded for queues that can do more.
@@ -182,7 +242,8 @@ impl CommandBufferCommands for Endpoint {
     /// writes the results once before it says anything.
     fn cmd_copy_query_pool_results(&mut self, args: &mut CmdCopyQueryPoolResultsArgs) -> Result<(), Interrupt> {
         const AVAILABILITY: vk::QueryResultFlags = vk::QueryResultFlags::WITH_AVAILABILITY;
-        let flags = args.flags;
+        let (first, copied, flags) = (args.first_query, args.query_count, args.flags);
+        self.check_queries(args.query_pool, |count| span("queryCount", first, copied, count))?;
         let device = self.device(args.command_buffer.id)?;
         if flags.contains(AVAILABILITY) && device.physical().driver_id() == vk::DriverId::MESA_LLVMPIPE {
             args.flags = flags & !AVAILABILITY;
@@ -201,23 +262,12 @@ impl CommandBufferCommands for Endpoint {
 
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
-        self.forward(args)
+        self.forward_within(args, |room, args| room.has_pushed_set(args.set))
     }
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
         sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.left_out_for(refusal))?;
-        self.check_described_layouts(args.command_buffer.id, args.p_push_descriptor_set_info)?;
-        self.forward(args)
-    }
-
-    fn cmd_bind_descriptor_sets2(&mut self, args: &mut CmdBindDescriptorSets2Args<'_>) -> Result<(), Interrupt> {
-        self.check_described_layouts(args.command_buffer.id, args.p_bind_descriptor_sets_info)?;
-        self.forward(args)
-    }
-
-    fn cmd_push_constants2(&mut self, args: &mut CmdPushConstants2Args<'_>) -> Result<(), Interrupt> {
-        self.check_described_layouts(args.command_buffer.id, args.p_push_constants_info)?;
-        self.forward(args)
+        self.forward_within(args, |room, args| room.has_pushed_set2(args.p_push_descriptor_set_info))
     }
 }
 
@@ -227,12 +277,6 @@ fn is_empty(rect: &vk::ClearRect) -> bool {
 }
 
 impl Endpoint {
-    /// Drivers make a layout of the description that follows what a command is told, as they do when one is created.
-    fn check_described_layouts(&mut self, buffer: u64, info: &impl vk::TaggedStructure) -> Result<(), Interrupt> {
-        let device = self.device(buffer)?;
-        device.check_described_layouts(info).map_err(|refusal| self.left_out_for(refusal))
-    }
-
     /// Clears what of a vkCmdClearAttachments is there to be cleared, and tells the log of the rest.
     #[cold]
     fn clear_rest(&mut self, args: &CmdClearAttachmentsArgs<'_>) -> Result<(), Interrupt> {

@@ -44,7 +44,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice},
+    driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice, Refusal, bounds::Room},
     endpoint::{Endpoint, Shortfall, Span},
     error::{Fatal, Interrupt, Refused},
     object::{Cause, Detail, NewObject, TableError, Uses},
@@ -94,6 +94,17 @@ macro_rules! destroy {
     )*};
 }
 
+/// Commands that use queries of a pool, and what is checked of that: `$count` is how many the pool has.
+macro_rules! queried {
+    ($($method:ident($args:ty) => |$named:ident, $count:ident| $check:expr;)*) => {$(
+        #[inline]
+        fn $method(&mut self, $named: &mut $args) -> Result<(), $crate::error::Interrupt> {
+            self.check_queries($named.query_pool, |$count| $check)?;
+            self.forward($named)
+        }
+    )*};
+}
+
 /// Commands that no guest may send, with the reason.
 macro_rules! refuse {
     ($($method:ident($args:ty) => $reason:expr;)*) => {$(
@@ -108,7 +119,7 @@ macro_rules! refuse {
 }
 
 use self::refusal::{no_entry_point, with_room};
-use {create, destroy, forward, forward_physical, refuse};
+use {create, destroy, forward, forward_physical, queried, refuse};
 
 /// Advice for commands that no driver sends which was made for this protocol.
 const REFUSED: &str = "the guest's driver was not made for this version of the protocol: update the guest's Mesa, or \
@@ -172,7 +183,21 @@ impl Endpoint {
     /// Calls the driver with the device's entry point.
     #[inline]
     fn forward<'a, C: Call<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
-        let procs = self.device_cache.procs(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
+        self.forward_within(args, |_, _| Ok(()))
+    }
+
+    /// The same, if the driver's command buffers have room for what the command says.
+    #[inline]
+    fn forward_within<'a, C: Call<'a>>(
+        &mut self,
+        args: &mut C,
+        check: impl FnOnce(Room, &C) -> Result<(), Refusal>,
+    ) -> Result<C::Return, Interrupt> {
+        let found = self.device_cache.procs_and_room(&self.shared.objects, args.owner_id());
+        let (procs, room) = found.ok_or_else(|| gone(C::NAME))?;
+        if let Err(refusal) = check(room, args) {
+            return Err(self.left_out_for(refusal));
+        }
         let called = match &mut self.observers {
             None => driver::call(args, procs),
             Some(observers) => observers.within(Span::Driver(C::NAME), || driver::call(args, procs)),
@@ -182,6 +207,17 @@ impl Endpoint {
             self.note_device_lost(vk::Result::ERROR_DEVICE_LOST);
         }
         Ok(returned)
+    }
+
+    /// Fails if a command uses queries that its pool does not have. `check` is told how many it has.
+    #[inline]
+    fn check_queries(
+        &mut self,
+        pool: Handle<vk::QueryPool>,
+        check: impl FnOnce(u32) -> Result<(), Refusal>,
+    ) -> Result<(), Interrupt> {
+        let count = self.query_count.of(&self.shared.objects, pool).ok_or_else(|| self.gone())?;
+        check(count).map_err(|refusal| self.left_out_for(refusal))
     }
 
     /// There is no entry point for a command. It is left out if its command buffer is for queues that cannot do it.

@@ -2,24 +2,31 @@
 
 use venus_protocol::{args::*, dispatch::QueryPoolCommands, vk, wire::Command};
 
-use super::{create, destroy, forward, with_room};
-use crate::{endpoint::Endpoint, error::Interrupt};
+use super::{destroy, queried, with_room};
+use crate::{driver::bounds, endpoint::Endpoint, error::Interrupt, object::Detail};
 
 /// What one query answers at most: a 64-bit number for each of the 13 pipeline statistics and for the availability, and
 /// some to spare.
 const QUERY_BYTES: u64 = 256;
 
 impl QueryPoolCommands for Endpoint {
-    create! {
-        create_query_pool(CreateQueryPoolArgs<'_>).p_query_pool;
-    }
-
     destroy! {
         destroy_query_pool(DestroyQueryPoolArgs).query_pool;
     }
 
-    forward! {
-        reset_query_pool(ResetQueryPoolArgs);
+    /// Drivers do not compare what is asked of a pool with how many queries it has.
+    fn create_query_pool(&mut self, args: &mut CreateQueryPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let result = self.forward(args)?;
+        if self.is_created(args.device.id, result, &args.p_query_pool) {
+            let detail = Detail::Queries(args.p_create_info.query_count);
+            self.adopt_as(args.device.id, &args.p_query_pool, detail)?;
+        }
+        Ok(result)
+    }
+
+    queried! {
+        reset_query_pool(ResetQueryPoolArgs)
+            => |args, count| bounds::span("queryCount", args.first_query, args.query_count, count);
     }
 
     /// Drivers write every query's results where the stride puts them, and most do not look whether that is inside.
@@ -27,6 +34,7 @@ impl QueryPoolCommands for Endpoint {
         const NAME: &str = GetQueryPoolResultsArgs::NAME;
         let GetQueryPoolResultsArgs { device, query_pool, first_query, query_count, data_size, stride, flags, .. } =
             *args;
+        self.check_queries(query_pool, |count| bounds::span("queryCount", first_query, query_count, count))?;
         let last = u64::from(query_count).saturating_sub(1).saturating_mul(stride);
         with_room(NAME, args.p_data, last.saturating_add(QUERY_BYTES), |p_data| {
             self.forward(&mut GetQueryPoolResultsArgs {

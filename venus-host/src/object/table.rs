@@ -72,6 +72,8 @@ pub(crate) enum Detail {
     Memory(Arc<driver::Memory>),
     /// The ids of what was allocated from the pool.
     Pool(Box<PooledIds>),
+    /// How many queries a query pool has.
+    Queries(u32),
 }
 
 /// One object.
@@ -234,6 +236,13 @@ impl Table {
     /// The allocation `id`.
     pub(crate) fn memory(&self, id: u64) -> Option<Arc<driver::Memory>> {
         self.detail(id, |detail| if let Detail::Memory(found) = detail { Some(Arc::clone(found)) } else { None })
+    }
+
+    /// How many queries the pool `id` has, which the driver calls `raw`.
+    pub(crate) fn queries(&self, id: u64, raw: u64) -> Option<u32> {
+        let map = self.map.read();
+        let entry = map.get(&id).filter(|entry| entry.raw == raw)?;
+        if let Detail::Queries(count) = entry.detail { Some(count) } else { None }
     }
 
     /// The device that `id` is or belongs to.

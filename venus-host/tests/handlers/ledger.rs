@@ -1,6 +1,7 @@
 //! The ledger of what is checked (`tests/validation/rules.tsv`), held to the handlers: each rule that it says is checked
 //! is broken here once, and the driver sees nothing of it.
 
+mod fitting;
 mod planted;
 
 use std::{
@@ -17,7 +18,10 @@ use venus_host::{
 };
 use venus_protocol::{reflect::Returns, vk, wire::CommandType};
 
-use self::planted::{PLANTED, Planted};
+use self::{
+    fitting::{FITTING, STRUCTURES},
+    planted::{PLANTED, Planted},
+};
 use crate::world::{World, config, row};
 
 /// Keeps why commands were left out.
@@ -108,6 +112,28 @@ fn without_what_is_wrong_they_reach_the_driver() {
 }
 
 #[test]
+fn what_just_fits_reaches_the_driver() {
+    let mock = Mock::take();
+    for (command, numbers) in FITTING {
+        let mut world = World::new(&mock);
+        for &(owner, member, number) in STRUCTURES {
+            world.set_number(owner, member, number);
+        }
+        // What it names is made as usual.
+        world.request(row(*command), None);
+        for (member, number) in *numbers {
+            world.set_number(command.name(), member, *number);
+        }
+        let sent = world.send(row(*command));
+        assert!(sent.outcome.is_ok(), "{command} {numbers:?}: {:?}", sent.outcome);
+        let is_called = sent.notes.iter().any(|note| note.command == command.name());
+        assert!(is_called, "{command} {numbers:?}");
+        drop(world);
+        mock.assert_clean();
+    }
+}
+
+#[test]
 fn a_violation_of_each_checked_rule_is_planted() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/validation/rules.tsv");
     let text = fs::read_to_string(path).expect("the ledger");
@@ -123,4 +149,33 @@ fn a_violation_of_each_checked_rule_is_planted() {
     // One is planted more than once where several members or commands can break it.
     let planted: BTreeSet<_> = PLANTED.iter().map(|planted| planted.rule).collect();
     assert_eq!(planted, checked, "what is planted, and what the ledger says is checked");
+}
+
+#[test]
+fn what_is_said_of_attachments_that_cannot_be_is_taken_away() {
+    let mock = Mock::take();
+    for command in [
+        CommandType::CMD_SET_COLOR_BLEND_ENABLE_EXT,
+        CommandType::CMD_SET_COLOR_BLEND_EQUATION_EXT,
+        CommandType::CMD_SET_COLOR_WRITE_MASK_EXT,
+        CommandType::CMD_SET_COLOR_BLEND_ADVANCED_EXT,
+    ] {
+        let mut world = World::new(&mock);
+        world.request(row(command), None);
+        // The driver has places for 8.
+        let mut calls = |first, count| -> Vec<Vec<u8>> {
+            world.set_number(command.name(), "firstAttachment", first);
+            world.set_length(command.name(), "attachmentCount", count);
+            let sent = world.send(row(command));
+            assert!(sent.outcome.is_ok(), "{command}: {:?}", sent.outcome);
+            sent.notes.into_iter().map(|note| note.request).collect()
+        };
+        let (all, last) = (calls(0, 8), calls(6, 2));
+        assert_eq!((all.len(), last.len()), (1, 1), "{command}");
+        assert_eq!(calls(0, 9), all, "{command}");
+        assert_eq!(calls(6, 1000), last, "{command}");
+        assert_eq!([calls(8, 1), calls(u32::MAX.into(), 2)], [const { Vec::<Vec<u8>>::new() }; 2], "{command}");
+        drop(world);
+        mock.assert_clean();
+    }
 }

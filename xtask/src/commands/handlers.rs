@@ -18,6 +18,15 @@ const FOLDER: &str = "venus-host/src/handlers";
 /// The family that is none of Vulkan's.
 const TRANSPORT: &str = "venus-host/src/context/transport.rs";
 
+/// Why there are rows of `bounded!`.
+const BOUNDED: &str = "Left out where it names more than drivers have room for in a command buffer";
+
+/// Why there are rows of `queried!`.
+const QUERIED: &str = "Left out where it uses queries that the pool does not have";
+
+/// Why there are rows of `trimmed!`.
+const TRIMMED: &str = "What is said of attachments that there cannot be is taken away";
+
 /// What becomes of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
@@ -106,6 +115,9 @@ fn rows(file: &syn::File, mac: &syn::Macro) -> Result<Vec<(String, Treatment)>> 
             ("forward" | "forward_physical", None) => Treatment::Forward,
             ("create", None) => Treatment::Create,
             ("destroy", None) => Treatment::Destroy,
+            ("bounded", Some(_)) => Treatment::Handler(Some(BOUNDED.to_owned())),
+            ("queried", Some(_)) => Treatment::Handler(Some(QUERIED.to_owned())),
+            ("trimmed", None) => Treatment::Handler(Some(TRIMMED.to_owned())),
             ("refuse", Some(reason)) => Treatment::Refused(text(file, reason)?),
             _ => bail!("{kind}! is new: teach xtask/src/commands/handlers.rs what it means"),
         })
