@@ -14,13 +14,9 @@ use venus_protocol::{
 
 use crate::{
     lifetime::mortals,
-    world::{REPLY_BYTES, Ring, Sent, World, config, new_ids, silent},
+    phantoms::result,
+    world::{REPLY_BYTES, Ring, World, config, new_ids, silent},
 };
-
-fn result(sent: &Sent) -> vk::Result {
-    let reply = sent.outcome.as_ref().expect("a reply");
-    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("a result")))
-}
 
 /// Makes objects until that is refused: how many there were, and the refusal.
 fn fill(world: &mut World<'_>, command: CommandType) -> (Vec<u64>, vk::Result) {

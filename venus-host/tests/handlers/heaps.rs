@@ -8,17 +8,10 @@ use venus_protocol::{
     wire::{Arena, Command, CommandType, Decoder, IdentityResolver},
 };
 
-use crate::world::{Sent, World, row};
-
-fn calls(sent: &Sent) -> Vec<&'static str> {
-    sent.notes.iter().map(|note| note.command).collect()
-}
-
-/// The result in a reply.
-fn result(sent: &Sent) -> vk::Result {
-    let reply = sent.outcome.as_ref().expect("the context lives");
-    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().unwrap()))
-}
+use crate::{
+    phantoms::{calls, result},
+    world::{World, row},
+};
 
 #[test]
 fn descriptors_travel_in_the_reply_whatever_room_there_is() {

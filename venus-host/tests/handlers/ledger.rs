@@ -8,44 +8,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
-    sync::{Arc, Mutex},
 };
 
 use mock_driver::Mock;
-use venus_host::{
-    context::Options,
-    endpoint::{EndpointObserver, Observer, Outcome, Place, Source},
-};
 use venus_protocol::{reflect::Returns, vk, wire::CommandType};
 
 use self::{
     fitting::{FITTING, STRUCTURES},
     planted::{PLANTED, Planted},
 };
-use crate::world::{World, config, row};
-
-/// Keeps why commands were left out.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<String>>>);
-
-impl Observer for Listener {
-    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(self.clone()))
-    }
-}
-
-impl EndpointObserver for Listener {
-    fn end(&mut self, _place: Place, outcome: Outcome<'_>, _reply: &[u8]) {
-        if let Outcome::LeftOut(reason) = outcome {
-            self.0.lock().unwrap().push(reason.to_owned());
-        }
-    }
-}
+use crate::world::{World, row};
 
 /// Whether the driver is kept from a command that breaks a rule, and the guest is told what it should be.
 fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
-    let listener = Listener::default();
-    let mut world = World::of(mock, Options::new("test", config(mock)).observer(Arc::new(listener.clone())));
+    let (mut world, left_out) = World::observed(mock);
     let row = row(planted.command);
     // What it names is made as usual; a queue can be asked for once only.
     if planted.command == CommandType::GET_DEVICE_QUEUE2 {
@@ -67,7 +43,7 @@ fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
     let is_called = sent.notes.iter().any(|note| note.command == planted.command.name());
     // The line in the log has the member, too.
     let line = world.context.statistics().last_error.unwrap_or_default();
-    let told = format!("{}\n{line}", listener.0.lock().unwrap().join("\n"));
+    let told = format!("{}\n{line}", left_out.reasons().join("\n"));
     let outcome = match sent.outcome {
         Ok(reply) if row.returns == Returns::Result => {
             let result = i32::from_le_bytes(reply[4..8].try_into().expect("a result"));

@@ -1,43 +1,18 @@
 //! Null handles where Vulkan asks for an object: no driver sees them, and no context ends by them.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeSet;
 
 use mock_driver::Mock;
-use venus_host::{
-    context::Options,
-    endpoint::{EndpointObserver, Observer, Outcome, Place, Source},
-};
 use venus_protocol::{
-    reflect::{self, Returns},
+    reflect::{self, CommandRow, Returns},
     vk::{self, ObjectType},
     wire::CommandType,
 };
 
 use crate::{
     phantoms::{calls, is_alive, phantom, result},
-    world::{Named, World, config, named, new_ids, row},
+    world::{LeftOut, Named, World, named, new_ids, row},
 };
-
-/// Keeps why commands were left out.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<String>>>);
-
-impl Observer for Listener {
-    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(self.clone()))
-    }
-}
-
-impl EndpointObserver for Listener {
-    fn end(&mut self, _place: Place, outcome: Outcome<'_>, _reply: &[u8]) {
-        if let Outcome::LeftOut(reason) = outcome {
-            self.0.lock().unwrap().push(reason.to_owned());
-        }
-    }
-}
 
 /// Whether the rest of the command is executed.
 fn is_submission(command: CommandType) -> bool {
@@ -50,75 +25,71 @@ fn used(request: &[u8]) -> Vec<Named> {
     named(request).into_iter().skip(1).filter(|named| named.id != 0 && !created.contains(&named.id)).collect()
 }
 
-#[test]
-fn a_command_that_lacks_an_object_is_left_out() {
-    let mock = Mock::take();
+/// Has `look` see each member that may be null, or each that may not, in a request in which it is. Returns how many there
+/// are. What is told to `look` last names the command and the member.
+fn with_each_null(
+    mock: &Mock,
+    required: bool,
+    mut look: impl FnMut(&'static CommandRow, &mut World<'_>, &LeftOut, Vec<u8>, &str),
+) -> usize {
     let mut seen = BTreeSet::new();
     for row in reflect::commands() {
-        let request = World::new(&mock).request(row, None);
+        let request = World::new(mock).request(row, None);
         mock.assert_clean();
-        for (nth, place) in used(&request).into_iter().enumerate().filter(|(_, place)| place.required) {
+        for (nth, place) in used(&request).into_iter().enumerate().filter(|(_, place)| place.required == required) {
             if !seen.insert((place.member.owner, place.member.name)) {
                 continue;
             }
-            let what = format!("{}: {}", row.command, place.member);
-            let listener = Listener::default();
-            let mut world = World::of(&mock, Options::new("test", config(&mock)).observer(Arc::new(listener.clone())));
+            let (mut world, left_out) = World::observed(mock);
             let mut request = world.request(row, None);
             used(&request)[nth].replace(&mut request, 0);
-            let created = new_ids(&request);
-            let sent = world.submit(request);
-            let told = listener.0.lock().unwrap().join("\n");
-            if is_submission(row.command) {
-                assert_eq!(calls(&sent), [row.command.name()], "{what}");
-                assert!(named(&sent.notes[0].request).iter().all(|named| named.id != 0 || !named.required), "{what}");
-            } else {
-                assert_eq!(calls(&sent), [""; 0], "{what}");
-                assert!(told.contains("and Vulkan asks for a Vk"), "{what}: {told:?}");
-                if row.returns == Returns::Result {
-                    assert_eq!(result(&sent), vk::Result::ERROR_VALIDATION_FAILED_EXT, "{what}");
-                }
-            }
-            // What it should have created is as if the driver had refused.
-            for (kind, destroy) in crate::lifetime::mortals() {
-                let is_of_kind = World::maker(kind).command == row.command;
-                if let Some(id) = created.first().filter(|_| is_of_kind) {
-                    assert_eq!(calls(&world.send_with(destroy, kind, *id)), [""; 0], "{what}");
-                }
-            }
-            is_alive(&mut world);
+            look(row, &mut world, &left_out, request, &format!("{}: {}", row.command, place.member));
             drop(world);
             mock.assert_clean();
         }
     }
-    assert!(seen.len() > 100, "{}", seen.len());
+    seen.len()
+}
+
+#[test]
+fn a_command_that_lacks_an_object_is_left_out() {
+    let mock = Mock::take();
+    let seen = with_each_null(&mock, true, |row, world, left_out, request, what| {
+        let created = new_ids(&request);
+        let sent = world.submit(request);
+        let told = left_out.reasons().join("\n");
+        if is_submission(row.command) {
+            assert_eq!(calls(&sent), [row.command.name()], "{what}");
+            assert!(named(&sent.notes[0].request).iter().all(|named| named.id != 0 || !named.required), "{what}");
+        } else {
+            assert_eq!(calls(&sent), [""; 0], "{what}");
+            assert!(told.contains("and Vulkan asks for a Vk"), "{what}: {told:?}");
+            if row.returns == Returns::Result {
+                assert_eq!(result(&sent), vk::Result::ERROR_VALIDATION_FAILED_EXT, "{what}");
+            }
+        }
+        // What it should have created is as if the driver had refused.
+        for (kind, destroy) in crate::lifetime::mortals() {
+            let is_of_kind = World::maker(kind).command == row.command;
+            if let Some(id) = created.first().filter(|_| is_of_kind) {
+                assert_eq!(calls(&world.send_with(destroy, kind, *id)), [""; 0], "{what}");
+            }
+        }
+        is_alive(world);
+    });
+    assert!(seen > 100, "{seen}");
 }
 
 #[test]
 fn null_is_no_object_only_where_vulkan_lets_it_be() {
     let mock = Mock::take();
-    let mut seen = BTreeSet::new();
-    for row in reflect::commands() {
-        let request = World::new(&mock).request(row, None);
-        mock.assert_clean();
-        for (nth, place) in used(&request).into_iter().enumerate().filter(|(_, place)| !place.required) {
-            if !seen.insert((place.member.owner, place.member.name)) {
-                continue;
-            }
-            let listener = Listener::default();
-            let mut world = World::of(&mock, Options::new("test", config(&mock)).observer(Arc::new(listener.clone())));
-            let mut request = world.request(row, None);
-            used(&request)[nth].replace(&mut request, 0);
-            // What a handler makes of it is its own business.
-            let sent = world.submit(request);
-            let told =
-                format!("{:?} {:?}", sent.outcome.err().map(|fatal| fatal.to_string()), listener.0.lock().unwrap());
-            assert!(!told.contains("and Vulkan asks for a Vk"), "{}: {}: {told}", row.command, place.member);
-            drop(world);
-            mock.assert_clean();
-        }
-    }
-    assert!(seen.len() > 20, "{}", seen.len());
+    let seen = with_each_null(&mock, false, |_, world, left_out, request, what| {
+        // What a handler makes of it is its own business.
+        let sent = world.submit(request);
+        let told = format!("{:?} {:?}", sent.outcome.err().map(|fatal| fatal.to_string()), left_out.reasons());
+        assert!(!told.contains("and Vulkan asks for a Vk"), "{what}: {told}");
+    });
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]

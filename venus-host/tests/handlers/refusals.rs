@@ -1,13 +1,7 @@
 //! Commands that an application gets wrong in a way that Vulkan lets a driver refuse: they are refused or left out, and
 //! the context lives.
 
-use std::sync::{Arc, Mutex};
-
 use mock_driver::Mock;
-use venus_host::{
-    context::Options,
-    endpoint::{EndpointObserver, Observer, Outcome, Place, Source},
-};
 use venus_protocol::{
     reflect,
     vk::{self, ObjectType},
@@ -16,18 +10,9 @@ use venus_protocol::{
 
 use crate::{
     commands::table,
-    world::{Sent, World, config, named, new_ids, row, silent},
+    phantoms::{calls, result},
+    world::{World, named, new_ids, row, silent},
 };
-
-fn calls(sent: &Sent) -> Vec<&'static str> {
-    assert!(sent.outcome.is_ok(), "{:?}", sent.outcome);
-    sent.notes.iter().map(|note| note.command).collect()
-}
-
-fn result(sent: &Sent) -> vk::Result {
-    let reply = sent.outcome.as_ref().expect("a reply");
-    vk::Result::from_raw(i32::from_le_bytes(reply[4..8].try_into().expect("a result")))
-}
 
 #[test]
 fn an_empty_list_ends_no_context() {
@@ -48,29 +33,10 @@ fn an_empty_list_ends_no_context() {
     }
 }
 
-/// Keeps why commands were left out.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<String>>>);
-
-impl Observer for Listener {
-    fn endpoint(&self, _source: Source, _has_thread: bool) -> Option<Box<dyn EndpointObserver>> {
-        Some(Box::new(self.clone()))
-    }
-}
-
-impl EndpointObserver for Listener {
-    fn end(&mut self, _place: Place, outcome: Outcome<'_>, _reply: &[u8]) {
-        if let Outcome::LeftOut(reason) = outcome {
-            self.0.lock().unwrap().push(reason.to_owned());
-        }
-    }
-}
-
 #[test]
 fn observers_are_told_what_is_left_out() {
-    let (mock, listener) = (Mock::take(), Listener::default());
-    let options = Options::new("test", config(&mock)).observer(Arc::new(listener.clone()));
-    let mut world = World::of(&mock, options);
+    let mock = Mock::take();
+    let (mut world, left_out) = World::observed(&mock);
     world.object(ObjectType::COMMAND_BUFFER);
     let create = row(CommandType::CREATE_BUFFER);
     world.set_number("VkBufferCreateInfo", "size", 0);
@@ -78,7 +44,7 @@ fn observers_are_told_what_is_left_out() {
     // And what was not created is used.
     let fill = world.send_with(CommandType::CMD_FILL_BUFFER, ObjectType::BUFFER, new_ids(&sent.request)[0]);
     assert_eq!(calls(&fill), [""; 0]);
-    let told = listener.0.lock().unwrap();
+    let told = left_out.reasons();
     assert!(told[0].starts_with("is 0; refused with VK_ERROR_VALIDATION_FAILED"), "{told:?}");
     assert!(told[1].contains("vkCreateBuffer should have created it"), "{told:?}");
     assert_eq!(told.len(), 2);

@@ -1,5 +1,6 @@
 //! A guest of which everything is made from the reflection tables: its requests, and the objects that they name.
 
+mod left_out;
 mod ring;
 
 use std::{
@@ -25,7 +26,7 @@ use venus_protocol::{
 pub(crate) use venus_verify::named::{Named, Nobody, command_of, named, new_ids, silent};
 use venus_verify::{check_reply, content, generate, generate::Role};
 
-pub(crate) use self::ring::Ring;
+pub(crate) use self::{left_out::LeftOut, ring::Ring};
 
 /// Room for the longest reply, which lists 512 extensions.
 pub(crate) const REPLY_BYTES: usize = 256 << 10;
