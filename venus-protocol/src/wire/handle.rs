@@ -39,7 +39,7 @@ pub enum HandleError {
     Phantom,
     /// A command's first handle is null. Detected by the decoder itself.
     NullOwner,
-    /// Another handle is null which Vulkan lets be none: a member or parameter that is neither `optional` nor marked
+    /// Another handle is null where Vulkan asks for an object: a member or parameter that is neither `optional` nor marked
     /// `noautovalidity` in its registry. The bytes are sound, so a host may leave the command out and go on.
     Null,
 }
