@@ -63,6 +63,9 @@ enum Value {
 
 use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
 
+/// Bytes of a buffer: more than any number that means nothing.
+pub const BUFFER_BYTES: u64 = 1 << 20;
+
 /// Values by command or structure, and member.
 const VALUES: &[(&str, &str, Value)] = &[
     // A device has one family, and the host looks for the queue that the guest names.
@@ -89,6 +92,8 @@ const VALUES: &[(&str, &str, Value)] = &[
     ("vkSetPrivateData", "objectHandle", Object(vk::ObjectType::BUFFER)),
     ("vkGetPrivateData", "objectType", Number(9)),
     ("vkGetPrivateData", "objectHandle", Object(vk::ObjectType::BUFFER)),
+    // What is recorded fits into what was made.
+    ("VkBufferCreateInfo", "size", Number(BUFFER_BYTES)),
     // Lengths that Vulkan says twice, and that the host compares.
     ("VkSpecializationMapEntry", "offset", Number(0)),
     ("VkSpecializationMapEntry", "size", Number(1)),

@@ -2,9 +2,11 @@
 //!
 //! Most drivers keep what a command says in arrays as long as the limits that they announce, or as what another member of
 //! the same structure says, and write where they are told to: behind those arrays, if a guest wants that. Such numbers are
-//! compared here where that takes nothing but the command and the limits, or how many queries a pool has. What would take
-//! more is in `docs/validation.md`, with the reason.
+//! compared here where that takes nothing but the command, the limits, and what little is kept of other objects: how many
+//! queries a pool has, and how many bytes a buffer (`made.rs`). What would take more is in `docs/validation.md`, with the
+//! reason.
 
+pub(crate) mod buffers;
 mod recording;
 
 use std::ptr::NonNull;

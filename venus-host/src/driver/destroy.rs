@@ -34,6 +34,7 @@ pub(crate) fn object(device: &Device, kind: vk::ObjectType, raw: u64) {
     if kind == vk::ObjectType::IMAGE {
         device.linear_images().remove(vk::Image::from_raw(raw));
     }
+    device.made().forget(kind, raw);
     free_by_kind! { device, kind, raw;
         ACCELERATION_STRUCTURE_KHR, AccelerationStructureKHR => destroy_acceleration_structure_khr;
         BUFFER, Buffer => destroy_buffer;

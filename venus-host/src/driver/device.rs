@@ -16,6 +16,7 @@ use venus_protocol::procs::{Level, Procs};
 
 use super::{
     Failure, FamilyProcs, PhysicalDevice, extensions,
+    made::Made,
     memory::{LinearImages, MappedAllocations},
     queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs, tell_of_priorities},
     sanitize,
@@ -44,6 +45,8 @@ pub(crate) struct Device {
     /// Mappings of its memory that somebody else may be using.
     mapped_allocations: MappedAllocations,
     linear_images: LinearImages,
+    /// What its objects were made with.
+    made: Made,
 }
 
 /// vkCreateDevice with these extensions instead of the guest's own.
@@ -138,6 +141,7 @@ impl Device {
             orphans: Mutex::default(),
             mapped_allocations: MappedAllocations::default(),
             linear_images: LinearImages::default(),
+            made: Made::default(),
         })
     }
 
@@ -192,6 +196,11 @@ impl Device {
 
     pub(crate) fn orphans(&self) -> &Mutex<Orphans> {
         &self.orphans
+    }
+
+    #[inline]
+    pub(super) fn made(&self) -> &Made {
+        &self.made
     }
 
     pub(super) fn linear_images(&self) -> &LinearImages {

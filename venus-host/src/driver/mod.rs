@@ -18,7 +18,8 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
-//! | `bounds` | numbers that drivers index their own tables by |
+//! | `bounds` | numbers that drivers index their own tables by, and ranges of buffers |
+//! | `made` | what objects were made with, for those that name them |
 //! | `spirv` | the structure of shader code |
 //! | `submits` | submissions without the command buffers that must not be executed |
 //! | `destroy` | freeing an object by its type |
@@ -54,6 +55,7 @@ mod gpu_memory;
 mod host_copy;
 mod instance;
 mod loader;
+pub(crate) mod made;
 pub(crate) mod memory;
 mod physical_device;
 mod pipeline_cache;

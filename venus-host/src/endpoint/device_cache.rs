@@ -49,6 +49,13 @@ impl DeviceCache {
         Some((self.procs.as_deref()?, self.room))
     }
 
+    /// The same, and the device.
+    #[inline]
+    pub(crate) fn all(&mut self, objects: &object::Table, owner: u64) -> Option<(&Device, &Procs, Room)> {
+        self.look(objects, owner);
+        Some((self.device.as_deref()?, self.procs.as_deref()?, self.room))
+    }
+
     /// The family that the last command's owner is for, if that cannot do everything.
     pub(crate) fn family(&self) -> Option<&FamilyProcs> {
         self.family.as_deref()

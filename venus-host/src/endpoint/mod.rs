@@ -78,6 +78,7 @@ pub use self::{
 };
 pub use crate::ring::Rest;
 use crate::{
+    driver::made::Remembered,
     error::{Fatal, Interrupt, hint},
     limits, object,
     ring::{self, Control},
@@ -142,6 +143,8 @@ pub(crate) struct Endpoint {
     pub(crate) device_cache: DeviceCache,
     /// How many queries the pool of the last query command has.
     pub(crate) query_count: QueryCount,
+    /// What it knows of the objects that its last commands named.
+    pub(crate) remembered: Remembered,
     /// Whether it may be holding objects just now; others defer their frees by it.
     pub(crate) presence: object::Presence,
     /// Those who want to know what it does, if there are any.
@@ -181,6 +184,7 @@ impl Endpoint {
             reply_stream: ReplyStream::default(),
             device_cache: DeviceCache::default(),
             query_count: QueryCount::default(),
+            remembered: Remembered::default(),
             presence,
             observers,
             stream: Vec::new(),

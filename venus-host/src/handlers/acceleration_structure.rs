@@ -5,18 +5,14 @@
 
 use venus_protocol::{args::*, dispatch::AccelerationStructureCommands, vk};
 
-use super::{create, destroy, forward, refuse};
-use crate::endpoint::Endpoint;
+use super::{destroy, forward, refuse};
+use crate::{driver::bounds::buffers, endpoint::Endpoint, error::Interrupt};
 
 /// Why commands on the CPU are refused.
 const NO_HOST_COMMANDS: &str = "acceleration structures are built and copied by the GPU only; no guest driver \
                                 offers accelerationStructureHostCommands";
 
 impl AccelerationStructureCommands for Endpoint {
-    create! {
-        create_acceleration_structure_khr(CreateAccelerationStructureKHRArgs<'_>).p_acceleration_structure;
-    }
-
     destroy! {
         destroy_acceleration_structure_khr(DestroyAccelerationStructureKHRArgs).acceleration_structure;
     }
@@ -25,6 +21,16 @@ impl AccelerationStructureCommands for Endpoint {
         get_acceleration_structure_device_address_khr(GetAccelerationStructureDeviceAddressKHRArgs<'_>);
         get_device_acceleration_structure_compatibility_khr(GetDeviceAccelerationStructureCompatibilityKHRArgs<'_>);
         get_acceleration_structure_build_sizes_khr(GetAccelerationStructureBuildSizesKHRArgs<'_>);
+    }
+
+    /// It lies inside of its buffer.
+    fn create_acceleration_structure_khr(
+        &mut self,
+        args: &mut CreateAccelerationStructureKHRArgs<'_>,
+    ) -> Result<vk::Result, Interrupt> {
+        let result = self
+            .forward_known(args, |_, known, args| buffers::check_acceleration_structure(known, args.p_create_info))?;
+        self.adopt(args.device.id, result, &args.p_acceleration_structure)
     }
 
     refuse! {

@@ -4,7 +4,11 @@ use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::NewHandles};
 
 use super::{destroy, forward};
 use crate::{
-    driver::{bounds, chain, external::BufferChain},
+    driver::{
+        bounds::{self, buffers},
+        chain,
+        external::BufferChain,
+    },
     endpoint::Endpoint,
     error::Interrupt,
 };
@@ -33,12 +37,12 @@ impl BufferCommands for Endpoint {
         self.forward(args)
     }
 
-    /// A view of nothing is none.
+    /// A view of nothing is none, and one of more than its buffer has may show anything.
     fn create_buffer_view(&mut self, args: &mut CreateBufferViewArgs<'_>) -> Result<vk::Result, Interrupt> {
         if args.p_create_info.range == 0 {
             return Err(self.invalid("pCreateInfo->range", "is 0"));
         }
-        let result = self.forward(args)?;
+        let result = self.forward_known(args, |_, known, args| buffers::check_view(known, args.p_create_info))?;
         self.adopt(args.device.id, result, &args.p_view)
     }
 
@@ -55,6 +59,9 @@ impl BufferCommands for Endpoint {
             let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
             self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
         };
+        if let Some(&buffer) = args.p_buffer.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            self.device(args.device.id)?.note_buffer(buffer, args.p_create_info);
+        }
         self.adopt(args.device.id, result, &args.p_buffer)
     }
 }

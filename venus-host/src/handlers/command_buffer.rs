@@ -9,7 +9,8 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::{forward, queried};
 use crate::{
     driver::{
-        bounds::{below, span},
+        bounds::{below, buffers, span},
+        made::Known,
         sanitize,
     },
     endpoint::{Endpoint, Shortfall},
@@ -25,6 +26,22 @@ macro_rules! bounded {
         }
     )*};
 }
+
+/// The same for commands that name ranges of objects, if those have them.
+macro_rules! compared {
+    ($($method:ident($args:ty) => |$room:ident, $known:ident, $named:ident| $check:expr;)*) => {$(
+        #[inline]
+        fn $method(&mut self, args: &mut $args) -> Result<(), Interrupt> {
+            self.forward_known(args, |$room, $known, $named| $check)
+        }
+    )*};
+}
+
+/// Bytes of what describes one draw, or one dispatch, in a buffer.
+const DRAW_BYTES: u32 = 16;
+const DRAW_INDEXED_BYTES: u32 = 20;
+const DRAW_MESH_TASKS_BYTES: u32 = 12;
+const DISPATCH_BYTES: u32 = 12;
 
 /// Commands that say something of colour attachments, of which the driver hears as far as there can be such. Vulkan allows
 /// more, and drivers have places for no more.
@@ -59,19 +76,13 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_stencil_compare_mask(CmdSetStencilCompareMaskArgs);
         cmd_set_stencil_write_mask(CmdSetStencilWriteMaskArgs);
         cmd_set_stencil_reference(CmdSetStencilReferenceArgs);
-        cmd_bind_index_buffer(CmdBindIndexBufferArgs);
         cmd_draw(CmdDrawArgs);
         cmd_draw_indexed(CmdDrawIndexedArgs);
-        cmd_draw_indirect(CmdDrawIndirectArgs);
-        cmd_draw_indexed_indirect(CmdDrawIndexedIndirectArgs);
         cmd_dispatch(CmdDispatchArgs);
-        cmd_dispatch_indirect(CmdDispatchIndirectArgs);
-        cmd_copy_buffer(CmdCopyBufferArgs<'_>);
         cmd_copy_image(CmdCopyImageArgs<'_>);
         cmd_blit_image(CmdBlitImageArgs<'_>);
         cmd_copy_buffer_to_image(CmdCopyBufferToImageArgs<'_>);
         cmd_copy_image_to_buffer(CmdCopyImageToBufferArgs<'_>);
-        cmd_fill_buffer(CmdFillBufferArgs);
         cmd_clear_color_image(CmdClearColorImageArgs<'_>);
         cmd_clear_depth_stencil_image(CmdClearDepthStencilImageArgs<'_>);
         cmd_resolve_image(CmdResolveImageArgs<'_>);
@@ -84,20 +95,13 @@ impl CommandBufferCommands for Endpoint {
         cmd_end_render_pass(CmdEndRenderPassArgs);
         cmd_set_device_mask(CmdSetDeviceMaskArgs);
         cmd_dispatch_base(CmdDispatchBaseArgs);
-        cmd_draw_indirect_count(CmdDrawIndirectCountArgs);
-        cmd_draw_indexed_indirect_count(CmdDrawIndexedIndirectCountArgs);
         cmd_begin_render_pass2(CmdBeginRenderPass2Args<'_>);
         cmd_next_subpass2(CmdNextSubpass2Args<'_>);
         cmd_end_render_pass2(CmdEndRenderPass2Args<'_>);
-        cmd_bind_transform_feedback_buffers_ext(CmdBindTransformFeedbackBuffersEXTArgs<'_>);
-        cmd_begin_transform_feedback_ext(CmdBeginTransformFeedbackEXTArgs<'_>);
-        cmd_end_transform_feedback_ext(CmdEndTransformFeedbackEXTArgs<'_>);
-        cmd_draw_indirect_byte_count_ext(CmdDrawIndirectByteCountEXTArgs);
         cmd_set_event2(CmdSetEvent2Args<'_>);
         cmd_reset_event2(CmdResetEvent2Args);
         cmd_wait_events2(CmdWaitEvents2Args<'_>);
         cmd_pipeline_barrier2(CmdPipelineBarrier2Args<'_>);
-        cmd_copy_buffer2(CmdCopyBuffer2Args<'_>);
         cmd_copy_image2(CmdCopyImage2Args<'_>);
         cmd_copy_buffer_to_image2(CmdCopyBufferToImage2Args<'_>);
         cmd_copy_image_to_buffer2(CmdCopyImageToBuffer2Args<'_>);
@@ -119,7 +123,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_patch_control_points_ext(CmdSetPatchControlPointsEXTArgs);
         cmd_set_logic_op_ext(CmdSetLogicOpEXTArgs);
         cmd_set_line_stipple(CmdSetLineStippleArgs);
-        cmd_begin_conditional_rendering_ext(CmdBeginConditionalRenderingEXTArgs<'_>);
         cmd_end_conditional_rendering_ext(CmdEndConditionalRenderingEXTArgs);
         cmd_draw_multi_ext(CmdDrawMultiEXTArgs<'_>);
         cmd_draw_multi_indexed_ext(CmdDrawMultiIndexedEXTArgs<'_>);
@@ -141,13 +144,10 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_line_stipple_enable_ext(CmdSetLineStippleEnableEXTArgs);
         cmd_set_depth_clip_negative_one_to_one_ext(CmdSetDepthClipNegativeOneToOneEXTArgs);
         cmd_set_fragment_shading_rate_khr(CmdSetFragmentShadingRateKHRArgs<'_>);
-        cmd_bind_index_buffer2(CmdBindIndexBuffer2Args);
         cmd_set_sample_locations_ext(CmdSetSampleLocationsEXTArgs<'_>);
         cmd_set_rendering_attachment_locations(CmdSetRenderingAttachmentLocationsArgs<'_>);
         cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>);
         cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
-        cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs);
-        cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs);
         cmd_bind_sampler_heap_ext(CmdBindSamplerHeapEXTArgs<'_>);
         cmd_bind_resource_heap_ext(CmdBindResourceHeapEXTArgs<'_>);
         cmd_end_rendering2_khr(CmdEndRendering2KHRArgs<'_>);
@@ -185,10 +185,6 @@ impl CommandBufferCommands for Endpoint {
             => |room, args| room.has_constants(args.offset, args.size);
         cmd_push_constants2(CmdPushConstants2Args<'_>)
             => |room, args| room.has_constants2(args.p_push_constants_info);
-        cmd_bind_vertex_buffers(CmdBindVertexBuffersArgs<'_>)
-            => |room, args| room.has_vertex_buffers(args.first_binding, args.binding_count);
-        cmd_bind_vertex_buffers2(CmdBindVertexBuffers2Args<'_>)
-            => |room, args| room.has_vertex_buffers(args.first_binding, args.binding_count);
         cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>) => |room, args| {
             room.has_vertex_input(args.p_vertex_binding_descriptions, args.p_vertex_attribute_descriptions)
         };
@@ -196,7 +192,79 @@ impl CommandBufferCommands for Endpoint {
             => |room, args| room.has_rendering(args.p_rendering_info);
         cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>)
             => |room, args| room.has_attachments("attachmentCount", args.attachment_count);
-        cmd_update_buffer(CmdUpdateBufferArgs<'_>) => |room, args| room.has_update(args.data_size);
+    }
+
+    compared! {
+        cmd_copy_buffer(CmdCopyBufferArgs<'_>) => |_room, known, args| {
+            let regions = args.p_regions.iter().map(|region| [region.src_offset, region.dst_offset, region.size]);
+            buffers::check_copy(known, [args.src_buffer.raw, args.dst_buffer.raw], regions)
+        };
+        cmd_copy_buffer2(CmdCopyBuffer2Args<'_>)
+            => |_room, known, args| buffers::check_copy2(known, args.p_copy_buffer_info);
+        cmd_fill_buffer(CmdFillBufferArgs) => |_room, known, args| {
+            buffers::inside_or_rest("size", known.buffer(args.dst_buffer.raw), args.dst_offset, args.size)
+        };
+        cmd_update_buffer(CmdUpdateBufferArgs<'_>) => |room, known, args| {
+            room.has_update(args.data_size)?;
+            buffers::inside("dataSize", known.buffer(args.dst_buffer.raw), args.dst_offset, args.data_size)
+        };
+        cmd_bind_index_buffer(CmdBindIndexBufferArgs)
+            => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);
+        cmd_bind_index_buffer2(CmdBindIndexBuffer2Args) => |_room, known, args| {
+            buffers::inside_or_rest("size", known.buffer(args.buffer.raw), args.offset, args.size)
+        };
+        cmd_bind_vertex_buffers(CmdBindVertexBuffersArgs<'_>) => |room, known, args| {
+            room.has_vertex_buffers(args.first_binding, args.binding_count)?;
+            buffers::check_bound(known, args.p_buffers.raws, args.p_offsets, &[])
+        };
+        cmd_bind_vertex_buffers2(CmdBindVertexBuffers2Args<'_>) => |room, known, args| {
+            room.has_vertex_buffers(args.first_binding, args.binding_count)?;
+            buffers::check_bound(known, args.p_buffers.raws, args.p_offsets, args.p_sizes)
+        };
+        cmd_bind_transform_feedback_buffers_ext(CmdBindTransformFeedbackBuffersEXTArgs<'_>) => |_room, known, args| {
+            buffers::check_bound(known, args.p_buffers.raws, args.p_offsets, args.p_sizes)
+        };
+        cmd_begin_transform_feedback_ext(CmdBeginTransformFeedbackEXTArgs<'_>) => |_room, known, args| {
+            buffers::check_counters(known, args.p_counter_buffers.raws, args.p_counter_buffer_offsets)
+        };
+        cmd_end_transform_feedback_ext(CmdEndTransformFeedbackEXTArgs<'_>) => |_room, known, args| {
+            buffers::check_counters(known, args.p_counter_buffers.raws, args.p_counter_buffer_offsets)
+        };
+        cmd_draw_indirect_byte_count_ext(CmdDrawIndirectByteCountEXTArgs) => |_room, known, args| {
+            buffers::check_counters(known, &[args.counter_buffer.raw], &[args.counter_buffer_offset])
+        };
+        cmd_begin_conditional_rendering_ext(CmdBeginConditionalRenderingEXTArgs<'_>)
+            => |_room, known, args| buffers::check_condition(known, args.p_conditional_rendering_begin);
+        cmd_draw_indirect(CmdDrawIndirectArgs) => |_room, known, args| {
+            let draws = [args.draw_count, args.stride, DRAW_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)
+        };
+        cmd_draw_indexed_indirect(CmdDrawIndexedIndirectArgs) => |_room, known, args| {
+            let draws = [args.draw_count, args.stride, DRAW_INDEXED_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)
+        };
+        cmd_draw_mesh_tasks_indirect_ext(CmdDrawMeshTasksIndirectEXTArgs) => |_room, known, args| {
+            let draws = [args.draw_count, args.stride, DRAW_MESH_TASKS_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)
+        };
+        cmd_draw_indirect_count(CmdDrawIndirectCountArgs) => |_room, known, args| {
+            let draws = [args.max_draw_count, args.stride, DRAW_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)?;
+            buffers::check_count(known.buffer(args.count_buffer.raw), args.count_buffer_offset)
+        };
+        cmd_draw_indexed_indirect_count(CmdDrawIndexedIndirectCountArgs) => |_room, known, args| {
+            let draws = [args.max_draw_count, args.stride, DRAW_INDEXED_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)?;
+            buffers::check_count(known.buffer(args.count_buffer.raw), args.count_buffer_offset)
+        };
+        cmd_draw_mesh_tasks_indirect_count_ext(CmdDrawMeshTasksIndirectCountEXTArgs) => |_room, known, args| {
+            let draws = [args.max_draw_count, args.stride, DRAW_MESH_TASKS_BYTES];
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, draws)?;
+            buffers::check_count(known.buffer(args.count_buffer.raw), args.count_buffer_offset)
+        };
+        cmd_dispatch_indirect(CmdDispatchIndirectArgs) => |_room, known, args| {
+            buffers::check_indirect(known.buffer(args.buffer.raw), args.offset, [1, 0, DISPATCH_BYTES])
+        };
     }
 
     queried! {
@@ -245,6 +313,9 @@ impl CommandBufferCommands for Endpoint {
         let (first, copied, flags) = (args.first_query, args.query_count, args.flags);
         self.check_queries(args.query_pool, |count| span("queryCount", first, copied, count))?;
         let device = self.device(args.command_buffer.id)?;
+        let results = Known::of(&device, &mut self.remembered).buffer(args.dst_buffer.raw);
+        let checked = buffers::check_results(results, args.dst_offset, [copied.into(), args.stride], flags);
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         if flags.contains(AVAILABILITY) && device.physical().driver_id() == vk::DriverId::MESA_LLVMPIPE {
             args.flags = flags & !AVAILABILITY;
             self.forward(args)?;

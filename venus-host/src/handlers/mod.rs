@@ -44,7 +44,7 @@ use venus_protocol::{
 };
 
 use crate::{
-    driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice, Refusal, bounds::Room},
+    driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice, Refusal, bounds::Room, made::Known},
     endpoint::{Endpoint, Shortfall, Span},
     error::{Fatal, Interrupt, Refused},
     object::{Cause, Detail, NewObject, TableError, Uses},
@@ -183,7 +183,7 @@ impl Endpoint {
     /// Calls the driver with the device's entry point.
     #[inline]
     fn forward<'a, C: Call<'a>>(&mut self, args: &mut C) -> Result<C::Return, Interrupt> {
-        self.forward_within(args, |_, _| Ok(()))
+        self.forward_known(args, |_, _, _| Ok(()))
     }
 
     /// The same, if the driver's command buffers have room for what the command says.
@@ -193,9 +193,19 @@ impl Endpoint {
         args: &mut C,
         check: impl FnOnce(Room, &C) -> Result<(), Refusal>,
     ) -> Result<C::Return, Interrupt> {
-        let found = self.device_cache.procs_and_room(&self.shared.objects, args.owner_id());
-        let (procs, room) = found.ok_or_else(|| gone(C::NAME))?;
-        if let Err(refusal) = check(room, args) {
+        self.forward_known(args, |room, _, args| check(room, args))
+    }
+
+    /// The same, if what the command says of objects agrees with what they were made with.
+    #[inline]
+    fn forward_known<'a, C: Call<'a>>(
+        &mut self,
+        args: &mut C,
+        check: impl FnOnce(Room, &mut Known<'_>, &C) -> Result<(), Refusal>,
+    ) -> Result<C::Return, Interrupt> {
+        let found = self.device_cache.all(&self.shared.objects, args.owner_id());
+        let (device, procs, room) = found.ok_or_else(|| gone(C::NAME))?;
+        if let Err(refusal) = check(room, &mut Known::of(device, &mut self.remembered), args) {
             return Err(self.left_out_for(refusal));
         }
         let called = match &mut self.observers {

@@ -1,6 +1,7 @@
 //! The ledger of what is checked (`tests/validation/rules.tsv`), held to the handlers: each rule that it says is checked
 //! is broken here once, and the driver sees nothing of it.
 
+mod buffers;
 mod fitting;
 mod planted;
 
@@ -15,9 +16,14 @@ use venus_protocol::{reflect::Returns, vk, wire::CommandType};
 
 use self::{
     fitting::{FITTING, STRUCTURES},
-    planted::{PLANTED, Planted},
+    planted::Planted,
 };
 use crate::world::{World, row};
+
+/// All violations.
+fn all_planted() -> impl Iterator<Item = &'static Planted> {
+    [planted::PLANTED, buffers::PLANTED].into_iter().flatten()
+}
 
 /// Whether the driver is kept from a command that breaks a rule, and the guest is told what it should be.
 fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
@@ -64,8 +70,7 @@ fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
 #[test]
 fn every_planted_violation_is_refused() {
     let mock = Mock::take();
-    let wrong: Vec<_> = PLANTED
-        .iter()
+    let wrong: Vec<_> = all_planted()
         .filter_map(|planted| Some(format!("{}: {}", planted.rule, refusal(&mock, planted).err()?)))
         .collect();
     assert_eq!(wrong, [""; 0]);
@@ -74,7 +79,7 @@ fn every_planted_violation_is_refused() {
 #[test]
 fn without_what_is_wrong_they_reach_the_driver() {
     let mock = Mock::take();
-    let commands: BTreeMap<_, _> = PLANTED.iter().map(|planted| (planted.command.name(), planted.command)).collect();
+    let commands: BTreeMap<_, _> = all_planted().map(|planted| (planted.command.name(), planted.command)).collect();
     for (name, command) in commands {
         let mut world = World::new(&mock);
         let sent = world.send(row(command));
@@ -123,7 +128,7 @@ fn a_violation_of_each_checked_rule_is_planted() {
         })
         .collect();
     // One is planted more than once where several members or commands can break it.
-    let planted: BTreeSet<_> = PLANTED.iter().map(|planted| planted.rule).collect();
+    let planted: BTreeSet<_> = all_planted().map(|planted| planted.rule).collect();
     assert_eq!(planted, checked, "what is planted, and what the ledger says is checked");
 }
 

@@ -21,6 +21,9 @@ const TRANSPORT: &str = "venus-host/src/context/transport.rs";
 /// Why there are rows of `bounded!`.
 const BOUNDED: &str = "Left out where it names more than drivers have room for in a command buffer";
 
+/// Why there are rows of `compared!`.
+const COMPARED: &str = "Left out where it names more of an object than that has";
+
 /// Why there are rows of `queried!`.
 const QUERIED: &str = "Left out where it uses queries that the pool does not have";
 
@@ -116,6 +119,7 @@ fn rows(file: &syn::File, mac: &syn::Macro) -> Result<Vec<(String, Treatment)>> 
             ("create", None) => Treatment::Create,
             ("destroy", None) => Treatment::Destroy,
             ("bounded", Some(_)) => Treatment::Handler(Some(BOUNDED.to_owned())),
+            ("compared", Some(_)) => Treatment::Handler(Some(COMPARED.to_owned())),
             ("queried", Some(_)) => Treatment::Handler(Some(QUERIED.to_owned())),
             ("trimmed", None) => Treatment::Handler(Some(TRIMMED.to_owned())),
             ("refuse", Some(reason)) => Treatment::Refused(text(file, reason)?),

@@ -1,6 +1,7 @@
 //! Numbers of recorded commands that are as high as they may be.
 
 use venus_protocol::wire::CommandType;
+use venus_verify::content::BUFFER_BYTES;
 
 /// How many queries pools have here.
 const QUERIES: u64 = 4;
@@ -16,6 +17,11 @@ pub(super) const STRUCTURES: &[(&str, &str, u64)] = &[
     ("VkBindDescriptorSetsInfo", "firstSet", 7),
     ("VkPushDescriptorSetInfo", "set", 7),
     ("VkRenderingInfo", "colorAttachmentCount", 8),
+    ("VkBufferCopy", "srcOffset", 0),
+    ("VkBufferCopy", "dstOffset", BUFFER_BYTES / 2),
+    ("VkBufferCopy", "size", BUFFER_BYTES / 2),
+    ("VkBufferCopy2", "srcOffset", BUFFER_BYTES),
+    ("VkBufferCopy2", "size", 0),
 ];
 
 /// Commands, and their members with the values of those.
@@ -44,6 +50,20 @@ pub(super) const FITTING: &[(CommandType, &[(&str, u64)])] = &[
     (CommandType::CMD_BEGIN_RENDERING, &[]),
     (CommandType::CMD_SET_COLOR_WRITE_ENABLE_EXT, &[("attachmentCount", 8)]),
     (CommandType::CMD_UPDATE_BUFFER, &[("dataSize", 65_536)]),
+    (CommandType::CMD_COPY_BUFFER, &[]),
+    (CommandType::CMD_COPY_BUFFER2, &[]),
+    (CommandType::CMD_FILL_BUFFER, &[("dstOffset", 0), ("size", BUFFER_BYTES)]),
+    (CommandType::CMD_FILL_BUFFER, &[("dstOffset", 4), ("size", u64::MAX)]),
+    (CommandType::CMD_UPDATE_BUFFER, &[("dstOffset", BUFFER_BYTES - 4), ("dataSize", 4)]),
+    (CommandType::CMD_BIND_INDEX_BUFFER, &[("offset", BUFFER_BYTES - 2)]),
+    (CommandType::CMD_BIND_INDEX_BUFFER2, &[("offset", 4), ("size", u64::MAX)]),
+    (CommandType::CMD_BIND_VERTEX_BUFFERS, &[("pOffsets", BUFFER_BYTES - 1)]),
+    (CommandType::CMD_BIND_VERTEX_BUFFERS2, &[("pOffsets", BUFFER_BYTES - 4), ("pSizes", 4)]),
+    (CommandType::CMD_DRAW_INDIRECT, &[("offset", BUFFER_BYTES - 16), ("drawCount", 1)]),
+    (CommandType::CMD_DRAW_INDEXED_INDIRECT, &[("offset", BUFFER_BYTES), ("drawCount", 0)]),
+    (CommandType::CMD_DRAW_MESH_TASKS_INDIRECT_EXT, &[("offset", BUFFER_BYTES - 12), ("drawCount", 1)]),
+    (CommandType::CMD_DRAW_INDIRECT_COUNT, &[("countBufferOffset", BUFFER_BYTES - 4)]),
+    (CommandType::CMD_DISPATCH_INDIRECT, &[("offset", BUFFER_BYTES - 12)]),
     (CommandType::CMD_BEGIN_QUERY, &[("query", QUERIES - 1)]),
     (CommandType::CMD_END_QUERY, &[("query", QUERIES - 1)]),
     (CommandType::CMD_BEGIN_QUERY_INDEXED_EXT, &[("query", QUERIES - 1)]),

@@ -19,7 +19,7 @@ pub(super) struct Planted {
 }
 
 /// A command that one member makes wrong.
-const fn plant(
+pub(super) const fn plant(
     rule: &'static str,
     command: CommandType,
     wrong: &'static [(&'static str, &'static str, u64)],
