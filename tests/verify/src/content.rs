@@ -59,12 +59,17 @@ enum Value {
     RingIdx,
     /// A stage of the pipelines that the command makes.
     Stage,
+    /// Texels of what is made: more than any number that means nothing.
+    Extent,
 }
 
-use Value::{MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
+use Value::{Extent, MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
 
 /// Bytes of a buffer: more than any number that means nothing.
 pub const BUFFER_BYTES: u64 = 1 << 20;
+
+/// Texels of an image in each direction.
+pub const IMAGE_TEXELS: u64 = 1 << 9;
 
 /// Values by command or structure, and member.
 const VALUES: &[(&str, &str, Value)] = &[
@@ -120,6 +125,25 @@ const VALUES: &[(&str, &str, Value)] = &[
     ("VkInputAttachmentAspectReference", "subpass", Number(0)),
     ("VkInputAttachmentAspectReference", "inputAttachmentIndex", Number(0)),
     ("VkImageCreateInfo", "mipLevels", Number(1)),
+    ("VkImageCreateInfo", "imageType", Number(2)),
+    ("VkImageCreateInfo", "flags", Number(0x28)),
+    ("VkImageCreateInfo", "format", Number(37)),
+    ("VkImageCreateInfo", "arrayLayers", Number(1)),
+    ("VkImageCreateInfo", "samples", Number(1)),
+    ("VkExtent3D", "width", Extent),
+    ("VkExtent3D", "height", Extent),
+    ("VkExtent3D", "depth", Extent),
+    ("VkImageViewCreateInfo", "viewType", Number(2)),
+    ("VkImageViewCreateInfo", "format", Number(37)),
+    ("VkImageSubresource", "mipLevel", Number(0)),
+    ("VkImageSubresource", "arrayLayer", Number(0)),
+    ("VkImageSubresourceLayers", "mipLevel", Number(0)),
+    ("VkImageSubresourceLayers", "baseArrayLayer", Number(0)),
+    ("VkImageSubresourceLayers", "layerCount", Number(1)),
+    ("VkImageSubresourceRange", "baseMipLevel", Number(0)),
+    ("VkImageSubresourceRange", "levelCount", Number(1)),
+    ("VkImageSubresourceRange", "baseArrayLayer", Number(0)),
+    ("VkImageSubresourceRange", "layerCount", Number(1)),
     ("VkPipelineShaderStageCreateInfo", "stage", Stage),
     ("VkVertexInputBindingDescription", "binding", Number(3)),
     ("VkVertexInputAttributeDescription", "location", Number(4)),
@@ -196,6 +220,13 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
             CommandType::CREATE_COMPUTE_PIPELINES => 0x20,
             CommandType::CREATE_RAY_TRACING_PIPELINES_KHR => 0x100,
             _ => 1,
+        },
+        Extent => match guest.command() {
+            CommandType::CREATE_IMAGE
+            | CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS
+            | CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS
+            | CommandType::GET_DEVICE_IMAGE_SUBRESOURCE_LAYOUT => IMAGE_TEXELS,
+            _ => return None,
         },
         // Asked for last, because members follow the chain.
         QueueIndex => {

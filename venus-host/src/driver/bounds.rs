@@ -3,10 +3,11 @@
 //! Most drivers keep what a command says in arrays as long as the limits that they announce, or as what another member of
 //! the same structure says, and write where they are told to: behind those arrays, if a guest wants that. Such numbers are
 //! compared here where that takes nothing but the command, the limits, and what little is kept of other objects: how many
-//! queries a pool has, and how many bytes a buffer (`made.rs`). What would take more is in `docs/validation.md`, with the
+//! queries a pool has, how many bytes a buffer, and the shape of an image (`made.rs`). What would take more is in `docs/validation.md`, with the
 //! reason.
 
 pub(crate) mod buffers;
+pub(crate) mod images;
 mod recording;
 
 use std::ptr::NonNull;
@@ -212,8 +213,42 @@ pub(crate) fn check_image(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal>
     ] {
         sized(member, size, u32::MAX)?;
     }
+    let flat =
+        |member, size| if size == 1 { Ok(()) } else { Err(refusal(member, format!("is {size}, and has to be 1"))) };
+    match info.image_type {
+        vk::ImageType::TYPE_1D => {
+            flat("pCreateInfo->extent.height", height)?;
+            flat("pCreateInfo->extent.depth", depth)?;
+        }
+        vk::ImageType::TYPE_2D => flat("pCreateInfo->extent.depth", depth)?,
+        vk::ImageType::TYPE_3D => flat("pCreateInfo->arrayLayers", info.array_layers)?,
+        other => return Err(refusal("pCreateInfo->imageType", format!("is {}, which is none", other.as_raw()))),
+    }
+    let is_cube = info.flags.contains(vk::ImageCreateFlags::CUBE_COMPATIBLE);
+    if is_cube && (width != height || info.array_layers < 6) {
+        let reason = format!("{width} x {height} texels and {} layers are no cube", info.array_layers);
+        return Err(refusal("pCreateInfo->flags", reason));
+    }
+    check_samples(info)?;
     let levels = width.max(height).max(depth).ilog2().saturating_add(1);
     sized("pCreateInfo->mipLevels", info.mip_levels, levels)
+}
+
+/// Samples are a power of two, and several are those of images without levels or depth, which are not rows of texels.
+fn check_samples(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
+    const MEMBER: &str = "pCreateInfo->samples";
+    let samples = info.samples.as_raw();
+    if !samples.is_power_of_two() || samples > vk::SampleCountFlags::TYPE_64.as_raw() {
+        return Err(refusal(MEMBER, format!("is {samples}, which is no number of samples")));
+    }
+    let may_be_several = info.image_type == vk::ImageType::TYPE_2D
+        && info.mip_levels == 1
+        && info.tiling != vk::ImageTiling::LINEAR
+        && !info.flags.contains(vk::ImageCreateFlags::CUBE_COMPATIBLE);
+    if samples == 1 || may_be_several {
+        return Ok(());
+    }
+    Err(refusal(MEMBER, format!("is {samples}, of an image that can have only one")))
 }
 
 /// Bindings whose numbers a table can have.
@@ -433,11 +468,36 @@ mod tests {
     fn images_have_as_many_levels_as_sizes() {
         let check = |width, height, mip_levels| {
             let extent = vk::Extent3D { width, height, depth: 1 };
-            check_image(&vk::ImageCreateInfo { extent, mip_levels, array_layers: 1, ..Default::default() }).is_ok()
+            let image_type = vk::ImageType::TYPE_2D;
+            let samples = vk::SampleCountFlags::TYPE_1;
+            let info = vk::ImageCreateInfo { image_type, samples, extent, mip_levels, ..Default::default() };
+            check_image(&info.array_layers(1)).is_ok()
         };
         assert!(check(1, 1, 1) && check(2, 1, 2) && check(1, 16_384, 15) && check(5, 3, 3));
         assert!(!check(1, 1, 2) && !check(0, 1, 1) && !check(4, 4, 0) && !check(5, 3, 4));
         assert!(check(u32::MAX, 1, 32) && !check(u32::MAX, 1, 33));
+    }
+
+    #[test]
+    fn images_are_of_their_type() {
+        let image = vk::ImageCreateInfo::default()
+            .image_type(vk::ImageType::TYPE_2D)
+            .extent(vk::Extent3D { width: 8, height: 8, depth: 1 })
+            .samples(vk::SampleCountFlags::TYPE_1)
+            .array_layers(6)
+            .mip_levels(1);
+        let check = |info: vk::ImageCreateInfo<'_>| check_image(&info).map_err(|refusal| refusal.member);
+        let (several, cube) = (image.samples(vk::SampleCountFlags::TYPE_4), vk::ImageCreateFlags::CUBE_COMPATIBLE);
+        assert_eq!([check(image), check(several), check(image.flags(cube))], [Ok(()); 3]);
+        for wrong in [several.mip_levels(2), several.flags(cube), several.tiling(vk::ImageTiling::LINEAR)] {
+            assert_eq!(check(wrong), Err("pCreateInfo->samples"));
+        }
+        assert_eq!(check(image.samples(vk::SampleCountFlags::empty())), Err("pCreateInfo->samples"));
+        assert_eq!(check(image.flags(cube).array_layers(5)), Err("pCreateInfo->flags"));
+        let solid = image.image_type(vk::ImageType::TYPE_3D);
+        assert_eq!([check(solid), check(solid.array_layers(1))], [Err("pCreateInfo->arrayLayers"), Ok(())]);
+        assert_eq!(check(image.image_type(vk::ImageType::TYPE_1D)), Err("pCreateInfo->extent.height"));
+        assert_eq!(check(image.image_type(vk::ImageType::from_raw(-1))), Err("pCreateInfo->imageType"));
     }
 
     #[test]

@@ -28,17 +28,41 @@ fn next_age() -> u64 {
     LAST_AGE.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
+/// What an image was made with.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Image {
+    pub(super) kind: vk::ImageType,
+    pub(super) flags: vk::ImageCreateFlags,
+    pub(super) format: vk::Format,
+    pub(super) extent: vk::Extent3D,
+    pub(super) levels: u32,
+    pub(super) layers: u32,
+}
+
+impl Image {
+    pub(super) fn of(info: &vk::ImageCreateInfo<'_>) -> Self {
+        let vk::ImageCreateInfo { image_type: kind, flags, format, extent, mip_levels, array_layers, .. } = *info;
+        Self { kind, flags, format, extent, levels: mip_levels, layers: array_layers }
+    }
+
+    /// Whether it has slices, not layers.
+    pub(super) fn is_3d(&self) -> bool {
+        self.kind == vk::ImageType::TYPE_3D
+    }
+}
+
 /// What a device's objects were made with.
 pub(crate) struct Made {
     /// A number that changes whenever something is forgotten.
     age: AtomicU64,
     /// Sizes in bytes.
     buffers: Shelf<u64>,
+    images: Shelf<Image>,
 }
 
 impl Default for Made {
     fn default() -> Self {
-        Self { age: AtomicU64::new(next_age()), buffers: Shelf::default() }
+        Self { age: AtomicU64::new(next_age()), buffers: Shelf::default(), images: Shelf::default() }
     }
 }
 
@@ -52,6 +76,7 @@ impl Made {
     pub(super) fn forget(&self, kind: vk::ObjectType, raw: u64) {
         let was_known = match kind {
             vk::ObjectType::BUFFER => self.buffers.write().remove(&raw).is_some(),
+            vk::ObjectType::IMAGE => self.images.write().remove(&raw).is_some(),
             _ => false,
         };
         if was_known {
@@ -70,6 +95,11 @@ impl Device {
     /// Notes what a buffer was created with that was just created.
     pub(crate) fn note_buffer(&self, buffer: vk::Buffer, info: &vk::BufferCreateInfo<'_>) {
         self.made().note_buffer(buffer, info.size);
+    }
+
+    /// The same of an image.
+    pub(crate) fn note_image(&self, image: vk::Image, info: &vk::ImageCreateInfo<'_>) {
+        self.made().images.write().insert(image.as_raw(), Image::of(info));
     }
 }
 
@@ -101,6 +131,7 @@ pub(crate) struct Remembered {
     /// [`Made::age`] of the device that all of it is of.
     age: u64,
     buffers: Slots<u64>,
+    images: Slots<Image>,
 }
 
 impl fmt::Debug for Remembered {
@@ -122,6 +153,17 @@ impl<'a> Known<'a> {
         Self { made: device.made(), remembered }
     }
 
+    /// The same, of images that are none of a device's.
+    #[cfg(test)]
+    pub(super) fn of_images<T>(images: &[vk::ImageCreateInfo<'_>], ask: impl FnOnce(&mut Known<'_>) -> T) -> T {
+        let (made, mut remembered) = (Made::default(), Remembered::default());
+        made.note_buffer(vk::Buffer::from_raw(1), 4096);
+        for (image, raw) in images.iter().zip(1..) {
+            made.images.write().insert(raw, Image::of(image));
+        }
+        ask(&mut Known { made: &made, remembered: &mut remembered })
+    }
+
     /// What the endpoint remembers, if it is not too old.
     #[inline]
     fn remembered(&mut self) -> &mut Remembered {
@@ -137,6 +179,15 @@ impl<'a> Known<'a> {
     pub(crate) fn buffer(&mut self, buffer: vk::Buffer) -> Option<u64> {
         let made = self.made;
         look(self.remembered().buffers.slot(buffer.as_raw()), &made.buffers, buffer.as_raw())
+    }
+}
+
+impl Known<'_> {
+    /// What an image was made with; `None` for a null handle.
+    #[inline]
+    pub(crate) fn image(&mut self, image: vk::Image) -> Option<Image> {
+        let made = self.made;
+        look(self.remembered().images.slot(image.as_raw()), &made.images, image.as_raw())
     }
 }
 

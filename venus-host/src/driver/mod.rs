@@ -18,12 +18,13 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
-//! | `bounds` | numbers that drivers index their own tables by, and ranges of buffers |
+//! | `bounds` | numbers that drivers index their own tables by, and ranges of buffers and images |
 //! | `made` | what objects were made with, for those that name them |
 //! | `spirv` | the structure of shader code |
 //! | `submits` | submissions without the command buffers that must not be executed |
 //! | `destroy` | freeing an object by its type |
 //! | `sync` | queues, their timelines, and what stands in for SYNC_FD |
+//! | `format` | how the texels of formats lie in memory |
 //! | `family` | queue families that cannot do everything |
 //! | `failure` | why a guest is told that a call failed |
 //! | `chain` | looking into the `pNext` chains that the decoder built |
@@ -51,6 +52,7 @@ pub(crate) mod extensions;
 pub(crate) mod external;
 mod failure;
 mod family;
+mod format;
 mod gpu_memory;
 mod host_copy;
 mod instance;

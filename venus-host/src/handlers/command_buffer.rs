@@ -9,7 +9,7 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::{forward, queried};
 use crate::{
     driver::{
-        bounds::{below, buffers, span},
+        bounds::{below, buffers, images, span},
         made::Known,
         sanitize,
     },
@@ -79,17 +79,8 @@ impl CommandBufferCommands for Endpoint {
         cmd_draw(CmdDrawArgs);
         cmd_draw_indexed(CmdDrawIndexedArgs);
         cmd_dispatch(CmdDispatchArgs);
-        cmd_copy_image(CmdCopyImageArgs<'_>);
-        cmd_blit_image(CmdBlitImageArgs<'_>);
-        cmd_copy_buffer_to_image(CmdCopyBufferToImageArgs<'_>);
-        cmd_copy_image_to_buffer(CmdCopyImageToBufferArgs<'_>);
-        cmd_clear_color_image(CmdClearColorImageArgs<'_>);
-        cmd_clear_depth_stencil_image(CmdClearDepthStencilImageArgs<'_>);
-        cmd_resolve_image(CmdResolveImageArgs<'_>);
         cmd_set_event(CmdSetEventArgs);
         cmd_reset_event(CmdResetEventArgs);
-        cmd_wait_events(CmdWaitEventsArgs<'_>);
-        cmd_pipeline_barrier(CmdPipelineBarrierArgs<'_>);
         cmd_begin_render_pass(CmdBeginRenderPassArgs<'_>);
         cmd_next_subpass(CmdNextSubpassArgs);
         cmd_end_render_pass(CmdEndRenderPassArgs);
@@ -98,15 +89,7 @@ impl CommandBufferCommands for Endpoint {
         cmd_begin_render_pass2(CmdBeginRenderPass2Args<'_>);
         cmd_next_subpass2(CmdNextSubpass2Args<'_>);
         cmd_end_render_pass2(CmdEndRenderPass2Args<'_>);
-        cmd_set_event2(CmdSetEvent2Args<'_>);
         cmd_reset_event2(CmdResetEvent2Args);
-        cmd_wait_events2(CmdWaitEvents2Args<'_>);
-        cmd_pipeline_barrier2(CmdPipelineBarrier2Args<'_>);
-        cmd_copy_image2(CmdCopyImage2Args<'_>);
-        cmd_copy_buffer_to_image2(CmdCopyBufferToImage2Args<'_>);
-        cmd_copy_image_to_buffer2(CmdCopyImageToBuffer2Args<'_>);
-        cmd_blit_image2(CmdBlitImage2Args<'_>);
-        cmd_resolve_image2(CmdResolveImage2Args<'_>);
         cmd_end_rendering(CmdEndRenderingArgs);
         cmd_set_cull_mode(CmdSetCullModeArgs);
         cmd_set_front_face(CmdSetFrontFaceArgs);
@@ -153,7 +136,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_end_rendering2_khr(CmdEndRendering2KHRArgs<'_>);
         cmd_set_primitive_restart_index_ext(CmdSetPrimitiveRestartIndexEXTArgs);
         cmd_copy_memory_indirect_khr(CmdCopyMemoryIndirectKHRArgs<'_>);
-        cmd_copy_memory_to_image_indirect_khr(CmdCopyMemoryToImageIndirectKHRArgs<'_>);
         cmd_build_acceleration_structures_khr(CmdBuildAccelerationStructuresKHRArgs<'_>);
         cmd_build_acceleration_structures_indirect_khr(CmdBuildAccelerationStructuresIndirectKHRArgs<'_>);
         cmd_copy_acceleration_structure_khr(CmdCopyAccelerationStructureKHRArgs<'_>);
@@ -207,6 +189,53 @@ impl CommandBufferCommands for Endpoint {
         cmd_update_buffer(CmdUpdateBufferArgs<'_>) => |room, known, args| {
             room.has_update(args.data_size)?;
             buffers::inside("dataSize", known.buffer(args.dst_buffer.raw), args.dst_offset, args.data_size)
+        };
+        cmd_copy_image(CmdCopyImageArgs<'_>) => |_room, known, args| {
+            let regions = args.p_regions.iter().copied();
+            images::check_copy(known, [args.src_image.raw, args.dst_image.raw], regions)
+        };
+        cmd_copy_image2(CmdCopyImage2Args<'_>)
+            => |_room, known, args| images::check_copy2(known, args.p_copy_image_info);
+        cmd_blit_image(CmdBlitImageArgs<'_>) => |_room, known, args| {
+            let regions = args.p_regions.iter().copied();
+            images::check_blit(known, [args.src_image.raw, args.dst_image.raw], regions)
+        };
+        cmd_blit_image2(CmdBlitImage2Args<'_>)
+            => |_room, known, args| images::check_blit2(known, args.p_blit_image_info);
+        cmd_resolve_image(CmdResolveImageArgs<'_>) => |_room, known, args| {
+            images::check_resolve(known, [args.src_image.raw, args.dst_image.raw], args.p_regions)
+        };
+        cmd_resolve_image2(CmdResolveImage2Args<'_>)
+            => |_room, known, args| images::check_resolve2(known, args.p_resolve_image_info);
+        cmd_copy_buffer_to_image(CmdCopyBufferToImageArgs<'_>) => |_room, known, args| {
+            let regions = args.p_regions.iter().copied();
+            images::check_buffer_copy(known, args.src_buffer.raw, args.dst_image.raw, regions)
+        };
+        cmd_copy_buffer_to_image2(CmdCopyBufferToImage2Args<'_>)
+            => |_room, known, args| images::check_from_buffer2(known, args.p_copy_buffer_to_image_info);
+        cmd_copy_image_to_buffer(CmdCopyImageToBufferArgs<'_>) => |_room, known, args| {
+            let regions = args.p_regions.iter().copied();
+            images::check_buffer_copy(known, args.dst_buffer.raw, args.src_image.raw, regions)
+        };
+        cmd_copy_image_to_buffer2(CmdCopyImageToBuffer2Args<'_>)
+            => |_room, known, args| images::check_to_buffer2(known, args.p_copy_image_to_buffer_info);
+        cmd_copy_memory_to_image_indirect_khr(CmdCopyMemoryToImageIndirectKHRArgs<'_>) => |_room, known, args| {
+            images::check_indirect_copy(known, args.p_copy_memory_to_image_indirect_info)
+        };
+        cmd_clear_color_image(CmdClearColorImageArgs<'_>)
+            => |_room, known, args| images::check_cleared(known, args.image.raw, args.p_ranges);
+        cmd_clear_depth_stencil_image(CmdClearDepthStencilImageArgs<'_>)
+            => |_room, known, args| images::check_cleared(known, args.image.raw, args.p_ranges);
+        cmd_pipeline_barrier(CmdPipelineBarrierArgs<'_>)
+            => |_room, known, args| images::check_barriers(known, args.p_image_memory_barriers);
+        cmd_wait_events(CmdWaitEventsArgs<'_>)
+            => |_room, known, args| images::check_barriers(known, args.p_image_memory_barriers);
+        cmd_pipeline_barrier2(CmdPipelineBarrier2Args<'_>)
+            => |_room, known, args| images::check_dependency(known, args.p_dependency_info);
+        cmd_set_event2(CmdSetEvent2Args<'_>)
+            => |_room, known, args| images::check_dependency(known, args.p_dependency_info);
+        cmd_wait_events2(CmdWaitEvents2Args<'_>) => |_room, known, args| {
+            args.p_dependency_infos.iter().try_for_each(|info| images::check_dependency(known, info))
         };
         cmd_bind_index_buffer(CmdBindIndexBufferArgs)
             => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);

@@ -6,7 +6,12 @@ use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
 use super::{command_pool::is_work, create, destroy, with_room};
 use crate::{
-    driver::{self, Refusal, bounds, sanitize},
+    driver::{
+        self, Refusal,
+        bounds::{self, images},
+        made::Known,
+        sanitize,
+    },
     endpoint::Endpoint,
     error::Interrupt,
 };
@@ -68,6 +73,8 @@ impl DescriptorCommands for Endpoint {
     ) -> Result<vk::Result, Interrupt> {
         const NAME: &str = WriteResourceDescriptorMESAArgs::NAME;
         let device = self.device(args.device.id)?;
+        let known = &mut Known::of(&device, &mut self.remembered);
+        images::check_described_view(known, args.p_resource).map_err(|refusal| self.left_out_for(refusal))?;
         let needed = device.resource_descriptor_bytes().map_err(|refusal| self.left_out_for(refusal))?;
         let written = with_room(NAME, args.p_data, needed, |data| {
             Ok(self.in_driver(|_| device.write_resource_descriptor(args.p_resource, data)))

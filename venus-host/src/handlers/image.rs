@@ -2,18 +2,19 @@
 
 use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
-use super::{create, destroy, forward};
+use super::{destroy, forward};
 use crate::{
-    driver::{bounds, chain, external::ImageChain},
+    driver::{
+        bounds::{self, images},
+        chain,
+        external::ImageChain,
+        made::Known,
+    },
     endpoint::Endpoint,
     error::Interrupt,
 };
 
 impl ImageCommands for Endpoint {
-    create! {
-        create_image_view(CreateImageViewArgs<'_>).p_view;
-    }
-
     destroy! {
         destroy_image(DestroyImageArgs).image;
         destroy_image_view(DestroyImageViewArgs).image_view;
@@ -24,11 +25,7 @@ impl ImageCommands for Endpoint {
         bind_image_memory2(BindImageMemory2Args<'_>);
         get_image_sparse_memory_requirements(GetImageSparseMemoryRequirementsArgs<'_>);
         get_image_sparse_memory_requirements2(GetImageSparseMemoryRequirements2Args<'_>);
-        get_image_subresource_layout(GetImageSubresourceLayoutArgs<'_>);
-        get_image_subresource_layout2(GetImageSubresourceLayout2Args<'_>);
         get_image_drm_format_modifier_properties_ext(GetImageDrmFormatModifierPropertiesEXTArgs<'_>);
-        copy_image_to_image(CopyImageToImageArgs<'_>);
-        transition_image_layout(TransitionImageLayoutArgs<'_>);
     }
 
     /// An image for external memory is an ordinary one where the host cannot pass that kind of memory. One without texels is
@@ -48,8 +45,44 @@ impl ImageCommands for Endpoint {
         };
         if let Some(&image) = args.p_image.raws.first().filter(|_| result == vk::Result::SUCCESS) {
             device.note_tiling(image, args.p_create_info.tiling);
+            device.note_image(image, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_image)
+    }
+
+    /// It shows levels and layers that the image has, as texels of the image's size.
+    fn create_image_view(&mut self, args: &mut CreateImageViewArgs<'_>) -> Result<vk::Result, Interrupt> {
+        let result = self.forward_known(args, |_, known, args| images::check_view(known, args.p_create_info))?;
+        self.adopt(args.device.id, result, &args.p_view)
+    }
+
+    /// Drivers index tables by the level.
+    fn get_image_subresource_layout(&mut self, args: &mut GetImageSubresourceLayoutArgs<'_>) -> Result<(), Interrupt> {
+        self.forward_known(args, |_, known, args| {
+            let members = ["pSubresource->mipLevel", "pSubresource->arrayLayer"];
+            images::check_subresource(members, known.image(args.image.raw), args.p_subresource)
+        })
+    }
+
+    /// As above.
+    fn get_image_subresource_layout2(
+        &mut self,
+        args: &mut GetImageSubresourceLayout2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        self.forward_known(args, |_, known, args| {
+            let members = ["pSubresource->imageSubresource.mipLevel", "pSubresource->imageSubresource.arrayLayer"];
+            images::check_subresource(members, known.image(args.image.raw), &args.p_subresource.image_subresource)
+        })
+    }
+
+    /// What is copied is inside of both images.
+    fn copy_image_to_image(&mut self, args: &mut CopyImageToImageArgs<'_>) -> Result<vk::Result, Interrupt> {
+        self.forward_known(args, |_, known, args| images::check_host_copy(known, args.p_copy_image_to_image_info))
+    }
+
+    /// Levels and layers are the images'.
+    fn transition_image_layout(&mut self, args: &mut TransitionImageLayoutArgs<'_>) -> Result<vk::Result, Interrupt> {
+        self.forward_known(args, |_, known, args| images::check_transitions(known, args.p_transitions))
     }
 
     fn get_image_memory_requirements(
@@ -98,7 +131,7 @@ impl ImageCommands for Endpoint {
         args: &mut GetDeviceImageSubresourceLayoutArgs<'_>,
     ) -> Result<(), Interrupt> {
         let device = self.device(args.device.id)?;
-        device.check_described_image(args.p_info.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        device.check_described_subresource(args.p_info).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward(args)
     }
 
@@ -115,6 +148,9 @@ impl ImageCommands for Endpoint {
     /// The pixels travel in the reply.
     fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
+        let known = &mut Known::of(&device, &mut self.remembered);
+        let checked = images::check_to_memory(known, args.p_copy_image_to_memory_info);
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let outcome = self.in_driver(|_| device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data));
         Ok(self.result_of(outcome))
     }
@@ -122,6 +158,9 @@ impl ImageCommands for Endpoint {
     /// The pixels travel in the command.
     fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
+        let known = &mut Known::of(&device, &mut self.remembered);
+        let checked = images::check_from_memory(known, args.p_copy_memory_to_image_info);
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let outcome = self.in_driver(|_| device.copy_memory_to_image(args.p_copy_memory_to_image_info));
         Ok(self.result_of(outcome))
     }
