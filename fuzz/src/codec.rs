@@ -3,7 +3,7 @@
 //! What the tables make has to come back from the codec byte for byte. What is damaged may be refused; if it is not, what
 //! it decodes to has to encode to something that the codec takes for the same.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap, sync::LazyLock};
 
 use venus_protocol::{
     dispatch::{Visitor, visit_command},
@@ -13,6 +13,7 @@ use venus_protocol::{
 use venus_verify::{
     check_reply, check_request,
     generate::{self, Choices, Role},
+    least,
 };
 
 use crate::source::{Damage, Source};
@@ -140,23 +141,31 @@ impl Visitor for ReplyAgain<'_> {
     }
 }
 
-/// Decodes and encodes a reply to a command, which is visited by way of its plainest request.
+/// Decodes and encodes a reply to a command, which is visited by way of its shortest request.
 fn decode_reply(command: CommandType, bytes: &[u8], arena: &Arena) -> Result<Vec<u8>, DecodeError> {
-    let row = reflect::command(command).expect("it travels");
-    let (request, request_arena) = (generate::request(row, 0, &mut Chosen(Source::new(&[]))), Arena::default());
-    let mut decoder = Decoder::new(&request, &request_arena, &IdentityResolver);
-    visit_command(&mut ReplyAgain { bytes, arena }, &mut decoder).expect("the plainest request decodes")
+    let (request, request_arena) = (least::request(command).expect("it travels"), Arena::default());
+    let mut decoder = Decoder::new(request, &request_arena, &IdentityResolver);
+    visit_command(&mut ReplyAgain { bytes, arena }, &mut decoder).expect("the shortest request decodes")
 }
 
 /// Content that means nothing to Vulkan.
 pub(crate) struct Chosen<'d>(pub(crate) Source<'d>);
 
+/// What may follow each structure that something may follow, by its name.
+static CHILDREN: LazyLock<BTreeMap<&'static str, Vec<&'static StructRow>>> = LazyLock::new(|| {
+    let roots = reflect::structures().iter().filter(|row| row.children().len() > 0);
+    roots.map(|row| (row.name, row.children().collect())).collect()
+});
+
 /// Some of the structures that may follow, each once.
 pub(crate) fn chain(source: &mut Source<'_>, root: &'static StructRow, written: usize) -> Vec<&'static StructRow> {
-    let mut rest: Vec<_> = root.children().collect();
-    let mut nodes = Vec::new();
-    // A quarter of the choices begin or go on.
-    while written < LONG && !rest.is_empty() && source.byte() >= 0xc0 {
+    // A quarter of the choices begin or go on. Most end here, where nobody has to know who the children are.
+    if written >= LONG || root.children().len() == 0 || source.byte() < 0xc0 {
+        return Vec::new();
+    }
+    let mut rest = CHILDREN.get(root.name).cloned().unwrap_or_default();
+    let mut nodes = vec![rest.swap_remove(source.below(rest.len()))];
+    while !rest.is_empty() && source.byte() >= 0xc0 {
         nodes.push(rest.swap_remove(source.below(rest.len())));
     }
     nodes

@@ -6,8 +6,6 @@
 //!
 //! It panics where the tables contradict themselves.
 
-use std::collections::BTreeMap;
-
 use venus_protocol::Level;
 use venus_protocol::reflect::{
     Choice, CommandRow, Direction, HandleRow, Item, Length, MemberRow, Partial, Returns, Shape, StructRow, UnionRow,
@@ -109,13 +107,29 @@ enum Known {
     Array(Vec<Fields>),
 }
 
-type Fields = BTreeMap<&'static str, Known>;
+/// Members by name. There are few of them, so they are looked for one after the other.
+#[derive(Clone, Debug, Default)]
+struct Fields(Vec<(&'static str, Known)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&Known> {
+        self.0.iter().rev().find(|(other, _)| *other == name).map(|(_, known)| known)
+    }
+
+    fn insert(&mut self, name: &'static str, known: Known) {
+        self.0.push((name, known));
+    }
+}
 
 /// The members around the one that is being generated.
 struct Scope {
     siblings: &'static [MemberRow],
     /// Members that something outside of this structure takes a length from.
     lengths: Vec<&'static str>,
+    /// Members that select a member of a union.
+    selectors: Vec<(&'static str, &'static UnionRow)>,
+    /// Members of which a quotient is a length, and by what they are divided.
+    dividends: Vec<(&'static str, u64)>,
     known: Fields,
     /// The command or structure that they are members of.
     owner: &'static str,
@@ -124,21 +138,31 @@ struct Scope {
 
 impl Scope {
     fn new(owner: &'static str, siblings: &'static [MemberRow], lengths: &[&'static str]) -> Self {
-        Self { siblings, lengths: lengths.to_vec(), known: Fields::new(), owner, is_first: false }
-    }
-
-    /// The lengths of all arrays in this scope.
-    fn all_lengths(&self) -> impl Iterator<Item = &'static Length> {
-        self.siblings.iter().flat_map(|member| match member.shape {
-            Shape::Array(length) | Shape::Blob(length) | Shape::Strings(length) => core::slice::from_ref(length),
-            Shape::Rows(lengths) => lengths,
-            _ => &[],
-        })
+        let selectors = siblings.iter().filter_map(|member| match member.item {
+            Item::Union(union) => match union.choice {
+                Choice::Selector(name) => Some((name, union)),
+                Choice::Always(_) => None,
+            },
+            _ => None,
+        });
+        let dividends = all_lengths(siblings).filter_map(|length| match *length {
+            Length::Quotient { sibling, by, .. } => Some((sibling, u64::from(by))),
+            _ => None,
+        });
+        Self {
+            siblings,
+            lengths: lengths.to_vec(),
+            selectors: selectors.collect(),
+            dividends: dividends.collect(),
+            known: Fields::default(),
+            owner,
+            is_first: false,
+        }
     }
 
     /// Which members of what `name` leads to are lengths here.
     fn lengths_in(&self, name: &str) -> Vec<&'static str> {
-        let lengths = self.all_lengths().filter_map(|length| match *length {
+        let lengths = all_lengths(self.siblings).filter_map(|length| match *length {
             Length::Through { pointer, member } if pointer == name => Some(member),
             Length::OfRow { array, member } if array == name => Some(member),
             _ => None,
@@ -171,20 +195,22 @@ impl Scope {
 
     /// What must follow from a member's value for something else to make sense of it.
     fn constraint(&self, row: &MemberRow) -> Option<Constraint> {
-        let selected = self.siblings.iter().find_map(|member| match member.item {
-            Item::Union(union) if union.choice == Choice::Selector(row.name) => Some(union),
-            _ => None,
-        });
-        if let Some(union) = selected {
+        if let Some((_, union)) = self.selectors.iter().find(|(name, _)| *name == row.name) {
             return Some(Constraint::Selector(union));
         }
-        let divisor = self.all_lengths().find_map(|length| match *length {
-            Length::Quotient { sibling, by, .. } if sibling == row.name => Some(u64::from(by)),
-            _ => None,
-        });
+        let divisor = self.dividends.iter().find(|(name, _)| *name == row.name).map(|(_, by)| *by);
         let is_length = row.counts || self.lengths.contains(&row.name);
         divisor.or(is_length.then_some(1)).map(Constraint::Length)
     }
+}
+
+/// The lengths of all arrays among these members.
+fn all_lengths(members: &'static [MemberRow]) -> impl Iterator<Item = &'static Length> {
+    members.iter().flat_map(|member| match member.shape {
+        Shape::Array(length) | Shape::Blob(length) | Shape::Strings(length) => core::slice::from_ref(length),
+        Shape::Rows(lengths) => lengths,
+        _ => &[],
+    })
 }
 
 /// What a number is for.

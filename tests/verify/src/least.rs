@@ -1,12 +1,21 @@
 //! The shortest request of a command.
 
-use venus_protocol::reflect::{CommandRow, HandleRow, MemberRow, StructRow, UnionRow};
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use venus_protocol::{
+    reflect::{self, HandleRow, MemberRow, StructRow, UnionRow},
+    wire::CommandType,
+};
 
 use crate::generate::{self, Choices, Role};
 
-/// A request with nothing in it that may be left out.
-pub(crate) fn request(row: &'static CommandRow) -> Vec<u8> {
-    generate::request(row, 0, &mut Least)
+/// Those of all commands, which are made once.
+static REQUESTS: LazyLock<BTreeMap<CommandType, Vec<u8>>> =
+    LazyLock::new(|| reflect::commands().map(|row| (row.command, generate::request(row, 0, &mut Least))).collect());
+
+/// A request with nothing in it that may be left out; `None` of a command that does not travel.
+pub fn request(command: CommandType) -> Option<&'static [u8]> {
+    REQUESTS.get(&command).map(Vec::as_slice)
 }
 
 struct Least;

@@ -6,14 +6,14 @@
 
 pub mod content;
 pub mod generate;
-mod least;
+pub mod least;
 pub mod named;
 pub mod vectors;
 
 use std::fmt;
 
 use venus_protocol::dispatch::{Visitor, visit_command};
-use venus_protocol::reflect::{self, locate, locate_reply};
+use venus_protocol::reflect::{locate, locate_reply};
 use venus_protocol::wire::{
     Arena, Command, CommandHeader, CommandType, DecodeError, DecodeErrorKind, Decoder, Encoder, IdentityResolver,
     Member, Returned,
@@ -100,11 +100,11 @@ pub fn check_request(bytes: &[u8], arena: &Arena) -> Result<Verified, Mismatch> 
 ///
 /// If the shortest request of the command does not decode, which leads to the command's types.
 pub fn check_reply(command: CommandType, bytes: &[u8], arena: &Arena) -> Result<(), Mismatch> {
-    let Some(row) = reflect::command(command) else {
+    let Some(request) = least::request(command) else {
         return Err(Mismatch::Reply(DecodeError::new(0, DecodeErrorKind::NotEncodable(command.0))));
     };
-    let (request, request_arena) = (least::request(row), Arena::default());
-    let mut decoder = Decoder::new(&request, &request_arena, &IdentityResolver);
+    let request_arena = Arena::default();
+    let mut decoder = Decoder::new(request, &request_arena, &IdentityResolver);
     let recoded = visit_command(&mut RecodeReply { bytes, arena }, &mut decoder).expect("the shortest request decodes");
     let (consumed, encoded) = recoded.map_err(Mismatch::Reply)?;
     compare(command, consumed, &encoded, bytes, locate_reply)

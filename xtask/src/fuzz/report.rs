@@ -8,7 +8,7 @@ use testbed::process::{Finished, tail};
 #[derive(Debug)]
 pub(super) struct Report {
     target: String,
-    executions: u64,
+    pub(super) executions: u64,
     /// Edges of the program that were taken.
     covered: u64,
     /// All edges of the program.
@@ -23,6 +23,38 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// What came of a target that has not run yet.
+    pub(super) fn of_nothing(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            executions: 0,
+            covered: 0,
+            edges: 0,
+            corpus: 0,
+            seconds: 0.0,
+            findings: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// Adds what came of it later, which began with what was kept.
+    pub(super) fn add(&mut self, later: Self) {
+        self.executions += later.executions;
+        self.covered = self.covered.max(later.covered);
+        self.edges = later.edges;
+        self.corpus = later.corpus;
+        self.seconds += later.seconds;
+        self.findings.extend(later.findings);
+        self.trouble = later.trouble;
+    }
+
+    /// A row of a table: target, executions, seconds, edges, of how many, inputs, whether it ended well.
+    pub(super) fn row(&self) -> String {
+        let Self { target, executions, covered, edges, corpus, seconds, .. } = self;
+        let outcome = if self.is_well() { "well" } else { "found" };
+        format!("{target}\t{executions}\t{seconds:.0}\t{covered}\t{edges}\t{corpus}\t{outcome}")
+    }
+
     /// What a run's output says.
     pub(super) fn new(target: &str, finished: &Finished, findings: Vec<PathBuf>) -> Self {
         let said = Said::of(&finished.stderr);
@@ -103,6 +135,26 @@ fn leading(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounds_add_up() {
+        let round = |executions, covered, trouble| Report {
+            executions,
+            covered,
+            edges: 1234,
+            corpus: 12,
+            seconds: 600.0,
+            trouble,
+            ..Report::of_nothing("reply")
+        };
+        let mut all = Report::of_nothing("reply");
+        all.add(round(500, 40, None));
+        assert_eq!(all.row(), "reply\t500\t600\t40\t1234\t12\twell");
+        // Damage is chosen anew in each round, so one can take fewer edges than the one before.
+        all.add(round(300, 39, Some("a panic".to_owned())));
+        assert_eq!(all.row(), "reply\t800\t1200\t40\t1234\t12\tfound");
+        assert_eq!(all.what_happened(), "reply: a panic");
+    }
 
     #[test]
     fn numbers_are_found_in_what_a_fuzzer_says() {
