@@ -4,6 +4,8 @@
 //! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
 //! to live.
 
+pub(crate) mod result;
+
 use crate::cargo::{build, build_library};
 use crate::cases::Cases;
 use crate::process::{Running, tethered};

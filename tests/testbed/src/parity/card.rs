@@ -1,12 +1,11 @@
 //! The column of a machine with an NVIDIA card, from what `tests/remote-gpu/run.sh` wrote there.
-//!
-//! The file is text: a line `@@ name key=value…` begins a section, and what follows is what a program printed.
 
 use super::explained::Explainer;
 use super::outcome::Outcome;
 use super::profile;
 use super::results::Results;
-use super::suites::{Suite, compare_tests, parse_perf, parse_tests};
+use super::suites::{Suite, compare_tests, parse_tests};
+use crate::remote_gpu::result::{Section, parse, parse_perf, section};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,13 +24,6 @@ const SHARED: &str = ",bs=[1,1],nr=[1,1],per=[0,1,2,3],k_v=0,o=1,src_overlap=0,m
 const SLOW: f64 = 1.5;
 const NATIVE_EXTENSIONS: &str = "ggml multiplies larger matrices natively by extensions that the Venus protocol does not carry, \
                                  VK_NV_cooperative_matrix2 above all; guests have VK_KHR_cooperative_matrix.";
-
-/// A section: its `key=value` pairs and its text.
-#[derive(Debug, Default)]
-struct Section {
-    keys: BTreeMap<String, String>,
-    text: String,
-}
 
 /// Compares what the file holds and takes it over.
 pub(super) fn merge(file: &Path, results: &mut Results, regressions: &mut Vec<String>) -> Result<()> {
@@ -67,28 +59,6 @@ pub(super) fn merge(file: &Path, results: &mut Results, regressions: &mut Vec<St
         results.set(KEY, suite.name(), &Outcome::not_run(here));
     }
     Ok(())
-}
-
-fn parse(text: &str) -> BTreeMap<String, Section> {
-    let mut sections: BTreeMap<String, Section> = BTreeMap::new();
-    let mut name = String::new();
-    for line in text.lines() {
-        if let Some(head) = line.strip_prefix("@@ ") {
-            let mut words = head.split(' ');
-            words.next().unwrap_or_default().clone_into(&mut name);
-            let keys =
-                words.filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned()));
-            sections.insert(name.clone(), Section { keys: keys.collect(), text: String::new() });
-        } else if let Some(section) = sections.get_mut(&name) {
-            section.text.push_str(line);
-            section.text.push('\n');
-        }
-    }
-    sections
-}
-
-fn section<'a>(sections: &'a BTreeMap<String, Section>, name: &str) -> Result<&'a Section> {
-    sections.get(name).with_context(|| format!("the file has no section {name}"))
 }
 
 /// A section of a program that ended well.

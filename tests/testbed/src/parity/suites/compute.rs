@@ -60,16 +60,6 @@ pub(in crate::parity) fn parse_tests(output: &str, operation: &str) -> BTreeMap<
     tests.collect()
 }
 
-/// Reads microseconds per run from lines such as `  ADD(…): 16380 runs - 82.41 us/run - 48 kB/run - 0.56 GB/s`.
-pub(in crate::parity) fn parse_perf(output: &str) -> BTreeMap<String, f64> {
-    let lines = output.lines().filter_map(|line| {
-        let (test, rest) = line.trim().rsplit_once("): ")?;
-        let time = rest.split_once(" us/run")?.0.split_whitespace().last()?;
-        Some((format!("{test})"), time.parse().ok()?))
-    });
-    lines.collect()
-}
-
 /// The text without the escape sequences that colour it.
 fn without_colours(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
@@ -107,8 +97,6 @@ mod tests {
         assert_eq!(tests["ADD(type=f32,ne=[1,1])"], "OK");
         assert_eq!(tests["ADD(type=f16)"], "not supported");
         assert_eq!(tests.len(), 2);
-        let perf = parse_perf("  ADD(type=f32): 16380 runs -    82.41 us/run -       48 kB/run -    0.56 GB/s\n");
-        assert_eq!(perf, BTreeMap::from([("ADD(type=f32)".to_owned(), 82.41)]));
     }
 
     #[test]

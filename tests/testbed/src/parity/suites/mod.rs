@@ -8,7 +8,7 @@ mod draw;
 mod opengl;
 mod query;
 
-pub(super) use compute::{compare_tests, parse_perf, parse_tests};
+pub(super) use compute::{compare_tests, parse_tests};
 
 use super::matrix::ProfileChoice;
 use super::outcome::Outcome;
