@@ -1,9 +1,14 @@
 //! The thread that serves a connection, and what the environment says of it.
 
+#![expect(unsafe_code, reason = "has C call back")]
+
 use std::{
-    env, io,
+    env,
+    ffi::{c_int, c_void},
+    io,
     os::{fd::AsFd, unix::net::UnixStream},
     path::Path,
+    ptr,
     sync::OnceLock,
     thread,
 };
@@ -30,7 +35,10 @@ pub(crate) fn begin() -> io::Result<UnixStream> {
     static OPTIONS: OnceLock<Result<SessionOptions, String>> = OnceLock::new();
     let options = OPTIONS.get_or_init(|| {
         start_log();
-        options().inspect_err(|error| tracing::error!("this program cannot be its own host: {error}"))
+        // As late as can be, since what is asked for last is called first.
+        let options = options();
+        end_at_once();
+        options.inspect_err(|error| tracing::error!("this program cannot be its own host: {error}"))
     });
     let options = options.clone().map_err(io::Error::other)?;
     let (guests, ours) = UnixStream::pair()?;
@@ -40,6 +48,28 @@ pub(crate) fn begin() -> io::Result<UnixStream> {
         tracing::debug!("{} left after {} commands", summary.name, summary.commands);
     })?;
     Ok(guests)
+}
+
+/// Has the program end where it calls `exit`, without the destructors of its libraries. They would take the GPU's driver
+/// apart under the threads that serve the guest, whose driver is taken apart, too: NVIDIA's crashes then.
+fn end_at_once() {
+    // SAFETY: the function is there for as long as the program.
+    let refused = unsafe { on_exit(end, ptr::null_mut()) };
+    if refused != 0 {
+        tracing::warn!("the program may crash at its end");
+    }
+}
+
+unsafe extern "C" {
+    /// Has a function called by `exit`, with the exit status (glibc, uClibc).
+    fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+extern "C" fn end(status: c_int, _: *mut c_void) {
+    // SAFETY: null stands for all streams.
+    unsafe { libc::fflush(ptr::null_mut()) };
+    // SAFETY: takes a number, and does not return.
+    unsafe { libc::_exit(status) }
 }
 
 fn start_log() {
