@@ -136,7 +136,8 @@ export VENUS_VULKAN_LIBRARY=$work/lib/libvulkan.so.1
 native env VENUS_WORKER_PROGRAM="$work/worker" timeout 60 "$work/run" venus doctor --json >"$work/stdout" 2>/dev/null
 section doctor "$work/stdout"
 
-native "$work/run" venus serve --socket-path "$work/venus.sock" --worker-program "$work/worker" >"$work/server.log" 2>&1 &
+native "$work/run" venus serve --socket-path "$work/venus.sock" --worker-program "$work/worker" \
+    --sandbox "${SANDBOX-on}" >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 300); do
     [ ! -e "$work/venus.sock" ] || break
@@ -174,13 +175,72 @@ llama() {
     for turn in ${TURNS-1 2 3 4}; do
         llama_step native_alike "llama.$turn"
         llama_step in_process "llama.$turn"
+        [ -z "${PAIRS-}" ] || continue
         llama_step venus "llama.$turn"
         llama_step native "llama-without-cooperative-matrix-2.$turn" env GGML_VK_DISABLE_COOPMAT2=1
     done
+    [ -z "${PAIRS-}" ] || { rm "$work/model.gguf"; return; }
     llama_step native_alike llama-without-visible-memory $no_memory
     llama_step in_process llama-without-visible-memory $no_memory
     llama_step native llama
     rm "$work/model.gguf"
+}
+
+# One line for each case of ggml's operations that is measured by itself: the operation, and what tells the case from others.
+operations_list() {
+    local type columns kernel heads group rows
+    echo 'ADD nr=\[1,1,1,1\]'
+    echo 'ADD nr=\[1,512,'
+    for type in f32 f16 q4_0 q8_0; do
+        for columns in 1 512; do
+            echo "MUL_MAT type_a=$type,type_b=f32,m=4096,n=$columns,k=14336,bs=\[1,1\]"
+        done
+    done
+    for rows in 65000,16 200000,1 200000,16; do
+        echo "ARGSORT ne=\[$rows,"
+    done
+    for kernel in 4,4,256,4096 4,4,8,128 4,4,8,130 2,2,4,4 3,3,3,8 '2,2,1,8\].*' 3,3,128,512; do
+        echo "CONV_2D ne_kernel=\[$kernel.*type_kernel=f32"
+    done
+    for rows in 58,58,32,1 58,58,32,8 1536,1536,32,1; do
+        echo "CONV_2D ne_input=\[$rows\].*type_kernel=f32"
+    done
+    for heads in 64 128; do
+        for group in 1 4 8; do
+            for rows in 1 4096; do
+                echo "FLASH_ATTN_EXT hsk=$heads,hsv=$heads,nh=8,nr23=\[$group,1\],kv=4096,nb=$rows,"
+            done
+        done
+    done
+}
+
+# Times of ggml's operations, natively and in the program's process in turns, each case in a process of its own: a guest's
+# driver takes longer to begin again the more a process has recorded before. What that is worth, `shared` says, which has
+# all cases of an operation in one process.
+operations() {
+    export GGML_VK_VISIBLE_DEVICES=0
+    local turn side number operation case
+    for turn in ${TURNS-1 2 3}; do
+        number=0
+        while read -r -u 3 operation case; do
+            number=$((number + 1))
+            for side in native_alike in_process; do
+                step $side "alone-$operation.$number.$turn" 30 "$work/run" test-backend-ops perf -o "$operation" -p "$case"
+            done
+        done 3< <(operations_list)
+    done
+}
+
+shared() {
+    export GGML_VK_VISIBLE_DEVICES=0
+    local turn side operation
+    for turn in ${TURNS-1}; do
+        for side in native_alike in_process; do
+            for operation in CONV_2D FLASH_ATTN_EXT; do
+                step $side "shared-$operation.$turn" 60 "$work/run" test-backend-ops perf -o $operation -p 'type_kernel=f32|kv=4096'
+            done
+        done
+    done
 }
 
 all_else() {
@@ -209,6 +269,7 @@ case ${ONLY-} in
 cases) cases ;;
 ggml) all_else ;;
 llama) llama ;;
+pairs) PAIRS=1 llama; operations; shared ;;
 *) cases; all_else; llama ;;
 esac
 

@@ -2,9 +2,12 @@
 //!
 //! That machine may have no network and an older C library than Debian's unstable guests, so the folder holds the guest's
 //! programs with all their libraries and their own loader, our host, and the libraries beside which NVIDIA's driver wants
-//! to live.
+//! to live. And what its measurements in pairs came to.
 
+mod pairs;
 pub(crate) mod result;
+
+pub use pairs::table;
 
 use crate::cargo::{build, build_library};
 use crate::cases::Cases;
