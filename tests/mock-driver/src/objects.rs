@@ -11,6 +11,9 @@ use venus_protocol::{
 /// Numbers that no guest uses for an id, so that an id in place of a handle is noticed.
 const FIRST: u64 = 0x5000_0000_0000;
 
+/// How many GPUs an instance may have.
+const GPUS: usize = 16;
+
 /// From one number to the next. A device's queues have the numbers in between.
 const STEP: u64 = 64;
 
@@ -37,6 +40,8 @@ impl Census {
 #[derive(Clone, Copy, Debug)]
 struct Object {
     kind: vk::ObjectType,
+    /// The instance it belongs to, of devices and GPUs; 0 for all else.
+    instance: u64,
     /// The device it belongs to, 0 for none.
     device: u64,
     /// The pool it was allocated from, 0 for none.
@@ -49,6 +54,8 @@ pub(super) struct Objects {
     gone: BTreeMap<u64, Object>,
     census: Census,
     numbers: u64,
+    /// The instances whose GPUs somebody has looked at.
+    instances: Vec<u64>,
     complaints: Vec<String>,
 }
 
@@ -110,11 +117,6 @@ impl Objects {
         FIRST + STEP * self.numbers
     }
 
-    /// Something that exists from now on, beside what [`Objects::note`] finds.
-    pub(super) fn add(&mut self, kind: vk::ObjectType, raw: u64, device: u64) {
-        self.insert(raw, Object { kind, device, pool: 0 });
-    }
-
     fn insert(&mut self, raw: u64, object: Object) {
         self.gone.remove(&raw);
         if self.alive.insert(raw, object).is_none() {
@@ -133,7 +135,19 @@ impl Objects {
     /// A device's queue, which exists from the first look at it.
     pub(super) fn queue(&mut self, device: u64, family: u32, index: u32) -> u64 {
         let raw = device + 1 + u64::from(family * 8 + index);
-        self.add(vk::ObjectType::QUEUE, raw, device);
+        self.insert(raw, Object { kind: vk::ObjectType::QUEUE, instance: 0, device, pool: 0 });
+        raw
+    }
+
+    /// An instance's GPU, counted from 1, which exists from the first look at it. Those of the first instance have these
+    /// numbers.
+    pub(super) fn gpu(&mut self, instance: u64, nth: u64) -> u64 {
+        let before = self.instances.iter().position(|other| *other == instance).unwrap_or_else(|| {
+            self.instances.push(instance);
+            self.instances.len() - 1
+        });
+        let raw = (GPUS * before) as u64 + nth;
+        self.insert(raw, Object { kind: vk::ObjectType::PHYSICAL_DEVICE, instance, device: 0, pool: 0 });
         raw
     }
 
@@ -164,8 +178,10 @@ impl Objects {
                 && command.name().starts_with("vkAllocate")
         });
         let pool = pool.map_or(0, |pool| pool.raw);
+        let gpu = named.iter().find(|one| one.kind == vk::ObjectType::PHYSICAL_DEVICE).map(|gpu| gpu.raw);
+        let instance = gpu.and_then(|gpu| self.alive.get(&gpu)).map_or(0, |gpu| gpu.instance);
         for &(kind, raw) in made {
-            self.insert(raw, Object { kind, device, pool });
+            self.insert(raw, Object { kind, instance, device, pool });
         }
         if command.name().starts_with("vkDestroy") || command.name().starts_with("vkFree") {
             self.destroy(command, &named);
@@ -216,15 +232,15 @@ impl Objects {
                 self.complain(command, format!("{left:?} of the device are alive"));
             }
             let is_instance = one.kind == vk::ObjectType::INSTANCE;
-            let devices = self.alive.values().filter(|object| object.kind == vk::ObjectType::DEVICE);
-            if is_instance && devices.count() > 0 {
+            let is_mine = |object: &&Object| object.kind == vk::ObjectType::DEVICE && object.instance == one.raw;
+            if is_instance && self.alive.values().any(|object| is_mine(&object)) {
                 self.complain(command, "a device is alive".to_owned());
             }
             self.kill_where(|raw, object| {
                 raw == one.raw
                     || object.pool == one.raw
                     || is_owned(object.kind) && object.device == one.raw
-                    || is_instance && object.kind == vk::ObjectType::PHYSICAL_DEVICE
+                    || is_instance && object.kind == vk::ObjectType::PHYSICAL_DEVICE && object.instance == one.raw
             });
         }
     }

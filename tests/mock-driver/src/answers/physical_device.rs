@@ -22,30 +22,25 @@ pub(super) unsafe extern "system" fn enumerate_instance_version(version: *mut u3
     result
 }
 
-/// The GPUs, which exist from the first look at them.
-fn physical_devices() -> Vec<vk::PhysicalDevice> {
+/// An instance's GPUs, which exist from the first look at them.
+fn physical_devices(instance: vk::Instance) -> Vec<vk::PhysicalDevice> {
     let mut state = STATE.lock();
     let n = u64::from(state.offers.physical_devices);
-    (1..=n)
-        .map(|nth| {
-            state.objects.add(vk::ObjectType::PHYSICAL_DEVICE, nth, 0);
-            vk::PhysicalDevice::from_raw(nth)
-        })
-        .collect()
+    (1..=n).map(|nth| vk::PhysicalDevice::from_raw(state.objects.gpu(instance.as_raw(), nth))).collect()
 }
 
 pub(super) unsafe extern "system" fn enumerate_physical_devices(
-    _instance: vk::Instance,
+    instance: vk::Instance,
     count: *mut u32,
     devices: *mut vk::PhysicalDevice,
 ) -> vk::Result {
     note(CommandType::ENUMERATE_PHYSICAL_DEVICES);
     // SAFETY: by the command's own rules.
-    unsafe { list(&physical_devices(), count, devices) }
+    unsafe { list(&physical_devices(instance), count, devices) }
 }
 
 pub(super) unsafe extern "system" fn enumerate_physical_device_groups(
-    _instance: vk::Instance,
+    instance: vk::Instance,
     count: *mut u32,
     groups: *mut vk::PhysicalDeviceGroupProperties<'_>,
 ) -> vk::Result {
@@ -55,7 +50,7 @@ pub(super) unsafe extern "system" fn enumerate_physical_device_groups(
         group.physical_devices[0] = device;
         group
     };
-    let all: Vec<_> = physical_devices().into_iter().map(group).collect();
+    let all: Vec<_> = physical_devices(instance).into_iter().map(group).collect();
     // SAFETY: by the command's own rules.
     unsafe { list(&all, count, groups) }
 }
