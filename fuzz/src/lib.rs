@@ -3,7 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | [`codec`] | requests and replies |
-//! | [`stream`] | whole streams of commands, on a context with the noting driver |
+//! | [`guest`] | a guest that sends whole streams of commands |
+//! | [`stream`] | such a guest of a context with the noting driver |
 //! | [`vtest`] | a guest at the vtest socket |
 //! | [`worker`] | what a worker in its guest's hands says to its monitor |
 //! | [`recording`] | recordings, read and printed |
@@ -16,6 +17,7 @@
 
 pub mod codec;
 pub mod driver;
+pub mod guest;
 pub mod recording;
 pub mod seeds;
 pub mod source;

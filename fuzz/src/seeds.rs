@@ -10,7 +10,7 @@ use venus_protocol::{
 };
 use venus_verify::named::{command_of, silent};
 
-use crate::{codec, recording, stream::step, vtest};
+use crate::{codec, guest::step, recording, vtest};
 
 /// The targets, and the inputs of each by their names.
 pub type Seeds = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;

@@ -8,8 +8,8 @@ use venus_verify::generate;
 
 use crate::{
     codec::Chosen,
+    guest::{budget, config},
     source::{Damage, Source},
-    stream::{budget, config},
 };
 
 /// Messages of one guest: all answers fit the socket's buffer, since nobody reads them.
