@@ -67,6 +67,7 @@ entries! {
     pipeline_cache::get_pipeline_cache_data: vk::PFN_vkGetPipelineCacheData = "vkGetPipelineCacheData";
     get_device_queue: vk::PFN_vkGetDeviceQueue = "vkGetDeviceQueue";
     get_device_queue2: vk::PFN_vkGetDeviceQueue2 = "vkGetDeviceQueue2";
+    memory::allocate_memory: vk::PFN_vkAllocateMemory = "vkAllocateMemory";
     memory::map_memory: vk::PFN_vkMapMemory = "vkMapMemory";
     memory::get_memory_fd: vk::PFN_vkGetMemoryFdKHR = "vkGetMemoryFdKHR";
     memory::get_memory_fd_properties: vk::PFN_vkGetMemoryFdPropertiesKHR = "vkGetMemoryFdPropertiesKHR";

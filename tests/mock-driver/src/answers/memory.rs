@@ -3,7 +3,7 @@
 use std::{
     cell::UnsafeCell,
     ffi::{c_int, c_void},
-    os::fd::IntoRawFd,
+    os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd},
 };
 
 use venus_protocol::{vk, wire::CommandType};
@@ -67,6 +67,43 @@ pub(super) unsafe extern "system" fn get_device_image_memory_requirements(
     noted!("vkGetDeviceImageMemoryRequirements" as vk::PFN_vkGetDeviceImageMemoryRequirements, device, info, answer);
     // SAFETY: the caller passes one.
     unsafe { (*answer).memory_requirements = image_needs() };
+}
+
+pub(super) unsafe extern "system" fn allocate_memory(
+    device: vk::Device,
+    info: *const vk::MemoryAllocateInfo<'_>,
+    allocator: *const vk::AllocationCallbacks<'_>,
+    answer: *mut vk::DeviceMemory,
+) -> vk::Result {
+    let result = noted!("vkAllocateMemory" as vk::PFN_vkAllocateMemory, device, info, allocator, answer);
+    // SAFETY: the caller passes one.
+    let info = unsafe { &*info };
+    // SAFETY: its chain is as Vulkan has it.
+    let imported = unsafe { imported_fd(info) };
+    // A driver takes over what it has imported. This one has no use for it.
+    if let (vk::Result::SUCCESS, Some(fd)) = (result, imported) {
+        // SAFETY: it is open, and the caller has given it away.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+    result
+}
+
+/// The descriptor that an allocation imports.
+///
+/// # Safety
+///
+/// The chain leads to structures of the types that they name.
+unsafe fn imported_fd(info: &vk::MemoryAllocateInfo<'_>) -> Option<c_int> {
+    let mut next = info.p_next.cast::<vk::BaseInStructure<'_>>();
+    // SAFETY: this function's own contract.
+    while let Some(node) = unsafe { next.as_ref() } {
+        if node.s_type == vk::StructureType::IMPORT_MEMORY_FD_INFO_KHR {
+            // SAFETY: the same.
+            return Some(unsafe { &*next.cast::<vk::ImportMemoryFdInfoKHR<'_>>() }.fd);
+        }
+        next = node.p_next;
+    }
+    None
 }
 
 pub(super) unsafe extern "system" fn map_memory(
