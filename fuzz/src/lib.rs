@@ -5,6 +5,8 @@
 //! | [`codec`] | requests and replies |
 //! | [`guest`] | a guest that sends whole streams of commands |
 //! | [`stream`] | such a guest of a context with the noting driver |
+//! | [`ring`] | one whose rings have threads, and another thread that writes over their memory |
+//! | [`library`] | a monitor that calls the library for C |
 //! | [`vtest`] | a guest at the vtest socket |
 //! | [`worker`] | what a worker in its guest's hands says to its monitor |
 //! | [`recording`] | recordings, read and printed |
@@ -18,7 +20,9 @@
 pub mod codec;
 pub mod driver;
 pub mod guest;
+pub mod library;
 pub mod recording;
+pub mod ring;
 pub mod seeds;
 pub mod source;
 pub mod stream;

@@ -10,13 +10,16 @@ use venus_protocol::{
 };
 use venus_verify::named::{command_of, silent};
 
-use crate::{codec, guest::step, recording, vtest};
+use crate::{codec, guest::step, library::call, recording, vtest};
 
 /// The targets, and the inputs of each by their names.
 pub type Seeds = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
 
 /// Longest input that is cut from a recording.
 const LONGEST: usize = 24 << 10;
+
+/// How an input of `library` begins: a host that is polled, and a first guest of context 0, who takes a step.
+const A_GUEST: [u8; 6] = [0, call::GUEST, 0, 0, 0, 0];
 
 /// SplitMix64, for what means nothing.
 pub(crate) struct Noise(pub(crate) u64);
@@ -73,11 +76,21 @@ fn of_commands(seeds: &mut Seeds) {
             let steps = [&plain(nth)[..], &plain(destroyer), &[step::AGAIN, 1]];
             put(seeds, "stream", format!("{name}-after-{}", u16::from_le_bytes(destroyer)), &steps);
         }
+        // On a ring, whose tail is moved meanwhile, or its first commands changed; and for a monitor's guest.
+        let on_ring = [&[step::ON_RING], &nth[..], &[0], &any, &[step::ON_RING], &nth, &[0]].concat();
+        put(seeds, "ring", format!("{name}-tail"), &[&[1, 0, 0xc7, 0x20], &on_ring]);
+        put(seeds, "ring", format!("{name}-command"), &[&[2, 0x70, 0, 0, 1, 0, 0x70, 4, 0, 0x7f, 0], &on_ring]);
+        put(seeds, "library", format!("{name}-plain"), &[&A_GUEST, &[step::PLAIN], &nth]);
         put(seeds, "recording", name.to_owned(), &[&[0, 0, 0, 1, 0], &nth, &[1, 64], &noise.bytes(64), &[0; 8]]);
     }
     // Lengths that a chunk may claim, of a block that holds one byte.
     for claim in 0xc0..0xcc {
         put(seeds, "recording", format!("claim-{claim}"), &[&[recording::STORED, 0, claim, 0x10, b'x']]);
+    }
+    for kind in (0..=u8::MAX).step_by(4) {
+        let calls = [&[kind][..], &noise.bytes(12), &[kind], &noise.bytes(12)].concat();
+        put(seeds, "library", format!("call-{kind}"), &[&A_GUEST, &[step::PLAIN, 0, 0], &calls]);
+        put(seeds, "library", format!("call-{kind}-told"), &[&[1], &A_GUEST[1..], &[step::FENCE, 1], &calls]);
     }
     for kind in 0..8 {
         put(seeds, "worker", format!("message-{kind}"), &[&[0x40, 0, kind], &noise.bytes(40)]);
@@ -147,6 +160,7 @@ fn of_recording(seeds: &mut Seeds, name: &str, file: &[u8]) -> io::Result<()> {
         }
     }
     put(seeds, "stream", name.to_owned(), &[&steps]);
+    put(seeds, "ring", name.to_owned(), &[&[0], &steps]);
     put(seeds, "vtest", name.to_owned(), &[&[vtest::AS_IT_IS], &messages]);
     commands.truncate(LONGEST);
     for how in [0, 1, 2] {
