@@ -65,6 +65,9 @@ enum Value {
 
 use Value::{Extent, MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
 
+/// The numbers of a set layout's bindings.
+const BINDINGS: &[u32] = &[0, 1, 2, 3, 4, 5];
+
 /// Bytes of a buffer: more than any number that means nothing.
 pub const BUFFER_BYTES: u64 = 1 << 20;
 
@@ -124,6 +127,23 @@ const VALUES: &[(&str, &str, Value)] = &[
     ("VkSubpassDependency2", "dstSubpass", Number(0)),
     ("VkInputAttachmentAspectReference", "subpass", Number(0)),
     ("VkInputAttachmentAspectReference", "inputAttachmentIndex", Number(0)),
+    ("VkDescriptorSetLayoutCreateInfo", "bindingCount", Number(BINDINGS.len() as u64)),
+    ("VkDescriptorSetLayoutCreateInfo", "flags", Number(1)),
+    ("VkDescriptorSetLayoutBindingFlagsCreateInfo", "bindingCount", Number(BINDINGS.len() as u64)),
+    ("VkDescriptorSetLayoutBinding", "binding", Words(BINDINGS)),
+    ("VkDescriptorSetLayoutBinding", "descriptorType", Number(1)),
+    ("VkDescriptorSetLayoutBinding", "descriptorCount", Number(2)),
+    ("VkWriteDescriptorSet", "dstBinding", Number(2)),
+    ("VkWriteDescriptorSet", "dstArrayElement", Number(1)),
+    ("VkCopyDescriptorSet", "srcBinding", Number(3)),
+    ("VkCopyDescriptorSet", "srcArrayElement", Number(2)),
+    ("VkCopyDescriptorSet", "dstBinding", Number(4)),
+    ("VkCopyDescriptorSet", "dstArrayElement", Number(1)),
+    ("VkCopyDescriptorSet", "descriptorCount", Number(2)),
+    ("vkCmdBindDescriptorSets", "firstSet", Number(0)),
+    ("VkBindDescriptorSetsInfo", "firstSet", Number(0)),
+    ("vkCmdPushDescriptorSet", "set", Number(0)),
+    ("VkPushDescriptorSetInfo", "set", Number(0)),
     ("VkImageCreateInfo", "mipLevels", Number(1)),
     ("VkImageCreateInfo", "imageType", Number(2)),
     ("VkImageCreateInfo", "flags", Number(0x28)),
@@ -190,6 +210,7 @@ const NULL: &[(&str, &str)] = &[
     ("vkEnumerateDeviceExtensionProperties", "pLayerName"),
     ("vkEnumerateInstanceExtensionProperties", "pLayerName"),
     ("vkExecuteCommandStreamsMESA", "pReplyPositions"),
+    ("VkDescriptorSetLayoutBinding", "pImmutableSamplers"),
 ];
 
 /// What is only legal on a ring.

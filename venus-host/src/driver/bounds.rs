@@ -3,12 +3,13 @@
 //! Most drivers keep what a command says in arrays as long as the limits that they announce, or as what another member of
 //! the same structure says, and write where they are told to: behind those arrays, if a guest wants that. Such numbers are
 //! compared here where that takes nothing but the command, the limits, and what little is kept of other objects: how many
-//! queries a pool has, how many bytes a buffer, and the shape of an image (`made.rs`). What would take more is in `docs/validation.md`, with the
+//! queries a pool has, how many bytes a buffer, the shape of an image, and the layout of a descriptor set (`made.rs`). What would take more is in `docs/validation.md`, with the
 //! reason.
 
 pub(crate) mod buffers;
 pub(crate) mod images;
 mod recording;
+pub(crate) mod sets;
 
 use std::ptr::NonNull;
 
@@ -255,7 +256,8 @@ fn check_samples(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
 pub(crate) fn check_set_layout(info: &vk::DescriptorSetLayoutCreateInfo<'_>) -> Result<(), Refusal> {
     // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
     let bindings = unsafe { slice(info.p_bindings, info.binding_count) };
-    bindings.iter().try_for_each(|each| at_most("pCreateInfo->pBindings[].binding", each.binding, MOST_BINDINGS))
+    bindings.iter().try_for_each(|each| at_most("pCreateInfo->pBindings[].binding", each.binding, MOST_BINDINGS))?;
+    sets::check_layout(info)
 }
 
 fn check_vertex_input(

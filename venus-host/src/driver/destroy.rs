@@ -86,6 +86,7 @@ pub(crate) fn free_command_buffers(device: &Device, pool: vk::CommandPool, buffe
 
 /// vkFreeDescriptorSets.
 pub(crate) fn free_descriptor_sets(device: &Device, pool: vk::DescriptorPool, sets: &[vk::DescriptorSet]) {
+    device.made().forget_sets(sets);
     // SAFETY: as for command buffers.
     if let Err(result) = unsafe { device.fns().free_descriptor_sets(pool, sets) } {
         tracing::warn!("vkFreeDescriptorSets: {result}");

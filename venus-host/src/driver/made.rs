@@ -9,17 +9,26 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ash::vk::{self, Handle};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 
-use super::Device;
+use super::{
+    Device,
+    bounds::sets::{self, SetLayout},
+    device::slice,
+};
 
 /// What is known of objects of one type, by their handles.
-type Shelf<T> = RwLock<HashMap<u64, T, foldhash::fast::RandomState>>;
+type Shelf<T> = RwLock<ByHandle<T>>;
+type ByHandle<T> = HashMap<u64, T, foldhash::fast::RandomState>;
+type Handles = HashSet<u64, foldhash::fast::RandomState>;
 
 /// The last number that says how old what a device keeps is.
 static LAST_AGE: AtomicU64 = AtomicU64::new(0);
@@ -51,6 +60,48 @@ impl Image {
     }
 }
 
+/// What a descriptor set was allocated with.
+#[derive(Clone)]
+pub(crate) struct Set {
+    pub(super) layout: Arc<SetLayout>,
+    /// How many descriptors the last binding has, if the layout leaves that to the set.
+    pub(super) variable: u32,
+    /// How many of its descriptors take an offset when it is bound.
+    dynamic: u32,
+    pool: u64,
+}
+
+/// The descriptor sets of a device.
+#[derive(Default)]
+struct Sets {
+    all: ByHandle<Set>,
+    /// Those of each pool.
+    by_pool: ByHandle<Handles>,
+}
+
+impl Sets {
+    fn insert(&mut self, raw: u64, set: Set) {
+        self.by_pool.entry(set.pool).or_default().insert(raw);
+        self.all.insert(raw, set);
+    }
+
+    fn remove(&mut self, raw: u64) -> bool {
+        let Some(set) = self.all.remove(&raw) else { return false };
+        if let Some(pool) = self.by_pool.get_mut(&set.pool) {
+            pool.remove(&raw);
+        }
+        true
+    }
+
+    fn remove_pool(&mut self, pool: u64) -> bool {
+        let sets = self.by_pool.remove(&pool).unwrap_or_default();
+        sets.iter().filter(|raw| self.all.remove(*raw).is_some()).count() != 0
+    }
+}
+
+/// The layouts of the sets of a pipeline layout, as far as it has and knows them.
+pub(super) type SetLayouts = Arc<[Option<Arc<SetLayout>>]>;
+
 /// What a device's objects were made with.
 pub(crate) struct Made {
     /// A number that changes whenever something is forgotten.
@@ -58,11 +109,21 @@ pub(crate) struct Made {
     /// Sizes in bytes.
     buffers: Shelf<u64>,
     images: Shelf<Image>,
+    set_layouts: Shelf<Arc<SetLayout>>,
+    pipeline_layouts: Shelf<SetLayouts>,
+    sets: RwLock<Sets>,
 }
 
 impl Default for Made {
     fn default() -> Self {
-        Self { age: AtomicU64::new(next_age()), buffers: Shelf::default(), images: Shelf::default() }
+        Self {
+            age: AtomicU64::new(next_age()),
+            buffers: Shelf::default(),
+            images: Shelf::default(),
+            set_layouts: Shelf::default(),
+            pipeline_layouts: Shelf::default(),
+            sets: RwLock::default(),
+        }
     }
 }
 
@@ -77,11 +138,26 @@ impl Made {
         let was_known = match kind {
             vk::ObjectType::BUFFER => self.buffers.write().remove(&raw).is_some(),
             vk::ObjectType::IMAGE => self.images.write().remove(&raw).is_some(),
+            vk::ObjectType::DESCRIPTOR_SET_LAYOUT => self.set_layouts.write().remove(&raw).is_some(),
+            vk::ObjectType::PIPELINE_LAYOUT => self.pipeline_layouts.write().remove(&raw).is_some(),
+            vk::ObjectType::DESCRIPTOR_POOL => self.sets.write().remove_pool(raw),
             _ => false,
         };
         if was_known {
-            self.age.store(next_age(), Ordering::Release);
+            self.grow_old();
         }
+    }
+
+    /// The same, of descriptor sets that are freed.
+    pub(super) fn forget_sets(&self, freed: &[vk::DescriptorSet]) {
+        let mut sets = self.sets.write();
+        if freed.iter().filter(|set| sets.remove(set.as_raw())).count() != 0 {
+            self.grow_old();
+        }
+    }
+
+    fn grow_old(&self) {
+        self.age.store(next_age(), Ordering::Release);
     }
 }
 
@@ -97,6 +173,44 @@ impl Device {
         self.made().note_buffer(buffer, info.size);
     }
 
+    /// The same of a layout of descriptor sets.
+    pub(crate) fn note_set_layout(
+        &self,
+        layout: vk::DescriptorSetLayout,
+        info: &vk::DescriptorSetLayoutCreateInfo<'_>,
+    ) {
+        self.made().set_layouts.write().insert(layout.as_raw(), Arc::new(SetLayout::of(info)));
+    }
+
+    /// The same of a pipeline layout.
+    pub(crate) fn note_pipeline_layout(&self, layout: vk::PipelineLayout, info: &vk::PipelineLayoutCreateInfo<'_>) {
+        // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+        let sets = unsafe { slice(info.p_set_layouts, info.set_layout_count) };
+        let known = self.made().set_layouts.read();
+        let sets = sets.iter().map(|set| known.get(&set.as_raw()).map(Arc::clone)).collect();
+        drop(known);
+        self.made().pipeline_layouts.write().insert(layout.as_raw(), sets);
+    }
+
+    /// The same of descriptor sets.
+    pub(crate) fn note_sets(&self, new: &[vk::DescriptorSet], info: &vk::DescriptorSetAllocateInfo<'_>) {
+        // SAFETY: as above.
+        let layouts = unsafe { slice(info.p_set_layouts, info.descriptor_set_count) };
+        let mut variable = sets::variable_counts(info).iter();
+        let (known, mut sets) = (self.made().set_layouts.read(), self.made().sets.write());
+        for (set, layout) in new.iter().zip(layouts) {
+            let variable = variable.next().copied().unwrap_or_default();
+            let Some(layout) = known.get(&layout.as_raw()).map(Arc::clone) else { continue };
+            let (dynamic, pool) = (layout.dynamic_in(variable), info.descriptor_pool.as_raw());
+            sets.insert(set.as_raw(), Set { layout, variable, dynamic, pool });
+        }
+    }
+
+    /// To be called before a pool takes all its descriptor sets back.
+    pub(crate) fn forget_sets_of(&self, pool: vk::DescriptorPool) {
+        self.made().forget(vk::ObjectType::DESCRIPTOR_POOL, pool.as_raw());
+    }
+
     /// The same of an image.
     pub(crate) fn note_image(&self, image: vk::Image, info: &vk::ImageCreateInfo<'_>) {
         self.made().images.write().insert(image.as_raw(), Image::of(info));
@@ -107,18 +221,18 @@ impl Device {
 const SLOTS: usize = 16;
 
 /// What is remembered of objects of one type. A handle of 0 is none.
-struct Slots<T>([(u64, T); SLOTS]);
+struct Slots<T>([(u64, Option<T>); SLOTS]);
 
-impl<T: Copy + Default> Default for Slots<T> {
+impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self([(0, T::default()); SLOTS])
+        Self(std::array::from_fn(|_| (0, None)))
     }
 }
 
-impl<T: Copy + Default> Slots<T> {
+impl<T> Slots<T> {
     /// The one slot that may remember a handle. Drivers' handles are mostly addresses, of which any bits may be all alike.
     #[inline]
-    fn slot(&mut self, raw: u64) -> Option<&mut (u64, T)> {
+    fn slot(&mut self, raw: u64) -> Option<&mut (u64, Option<T>)> {
         const UPPERMOST: u32 = u64::BITS - SLOTS.ilog2();
         let place = raw.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> UPPERMOST;
         self.0.get_mut(usize::try_from(place).unwrap_or_default())
@@ -132,6 +246,9 @@ pub(crate) struct Remembered {
     age: u64,
     buffers: Slots<u64>,
     images: Slots<Image>,
+    sets: Slots<Set>,
+    set_layouts: Slots<Arc<SetLayout>>,
+    pipeline_layouts: Slots<SetLayouts>,
 }
 
 impl fmt::Debug for Remembered {
@@ -178,7 +295,7 @@ impl<'a> Known<'a> {
     #[inline]
     pub(crate) fn buffer(&mut self, buffer: vk::Buffer) -> Option<u64> {
         let made = self.made;
-        look(self.remembered().buffers.slot(buffer.as_raw()), &made.buffers, buffer.as_raw())
+        look(self.remembered().buffers.slot(buffer.as_raw()), &made.buffers, buffer.as_raw()).copied()
     }
 }
 
@@ -187,7 +304,33 @@ impl Known<'_> {
     #[inline]
     pub(crate) fn image(&mut self, image: vk::Image) -> Option<Image> {
         let made = self.made;
-        look(self.remembered().images.slot(image.as_raw()), &made.images, image.as_raw())
+        look(self.remembered().images.slot(image.as_raw()), &made.images, image.as_raw()).copied()
+    }
+
+    /// What a layout of descriptor sets was made with.
+    pub(super) fn set_layout(&mut self, layout: vk::DescriptorSetLayout) -> Option<&Arc<SetLayout>> {
+        let made = self.made;
+        look(self.remembered().set_layouts.slot(layout.as_raw()), &made.set_layouts, layout.as_raw())
+    }
+
+    /// What a pipeline layout was made with.
+    #[inline]
+    pub(super) fn pipeline_layout(&mut self, layout: vk::PipelineLayout) -> Option<&SetLayouts> {
+        let made = self.made;
+        look(self.remembered().pipeline_layouts.slot(layout.as_raw()), &made.pipeline_layouts, layout.as_raw())
+    }
+
+    /// What a descriptor set was allocated with.
+    #[inline]
+    pub(super) fn set(&mut self, set: vk::DescriptorSet) -> Option<&Set> {
+        let (made, raw) = (self.made, set.as_raw());
+        look_by(self.remembered().sets.slot(raw), raw, || made.sets.read().all.get(&raw).cloned())
+    }
+
+    /// How many descriptors of a set take an offset when it is bound.
+    #[inline]
+    pub(super) fn dynamic_count(&mut self, set: vk::DescriptorSet) -> u32 {
+        self.set(set).map_or(0, |set| set.dynamic)
     }
 }
 
@@ -200,16 +343,28 @@ impl Remembered {
 
 /// What is known of an object, from the slot that may remember it or else from the shelf.
 #[inline]
-fn look<T: Copy>(slot: Option<&mut (u64, T)>, shelf: &Shelf<T>, raw: u64) -> Option<T> {
-    let slot = slot?;
-    if slot.0 == raw && raw != 0 { Some(slot.1) } else { find(slot, shelf, raw) }
+fn look<'a, T: Clone>(slot: Option<&'a mut (u64, Option<T>)>, shelf: &Shelf<T>, raw: u64) -> Option<&'a T> {
+    look_by(slot, raw, || shelf.read().get(&raw).cloned())
 }
 
+/// The same, where somebody says what the shelf has.
+#[inline]
+fn look_by<T>(slot: Option<&mut (u64, Option<T>)>, raw: u64, find: impl FnOnce() -> Option<T>) -> Option<&T> {
+    let slot = slot?;
+    if slot.0 != raw {
+        remember(slot, raw, find);
+    }
+    slot.1.as_ref()
+}
+
+/// Asks for what an object was made with, and remembers it. That nothing is known is not remembered.
 #[cold]
-fn find<T: Copy>(slot: &mut (u64, T), shelf: &Shelf<T>, raw: u64) -> Option<T> {
-    let found = *shelf.read().get(&raw)?;
-    *slot = (raw, found);
-    Some(found)
+fn remember<T>(slot: &mut (u64, Option<T>), raw: u64, find: impl FnOnce() -> Option<T>) {
+    if let Some(found) = find() {
+        *slot = (raw, Some(found));
+    } else {
+        *slot = (0, None);
+    }
 }
 
 #[cfg(test)]

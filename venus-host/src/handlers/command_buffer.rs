@@ -9,7 +9,7 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::{forward, queried};
 use crate::{
     driver::{
-        bounds::{below, buffers, images, span},
+        bounds::{below, buffers, images, sets, span},
         made::Known,
         sanitize,
     },
@@ -159,10 +159,6 @@ impl CommandBufferCommands for Endpoint {
             => |room, args| room.has_viewports("viewportCount", 0, args.viewport_count);
         cmd_set_scissor_with_count(CmdSetScissorWithCountArgs<'_>)
             => |room, args| room.has_viewports("scissorCount", 0, args.scissor_count);
-        cmd_bind_descriptor_sets(CmdBindDescriptorSetsArgs<'_>)
-            => |room, args| room.has_sets(args.first_set, args.descriptor_set_count);
-        cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>)
-            => |room, args| room.has_sets2(args.p_bind_descriptor_sets_info);
         cmd_push_constants(CmdPushConstantsArgs<'_>)
             => |room, args| room.has_constants(args.offset, args.size);
         cmd_push_constants2(CmdPushConstants2Args<'_>)
@@ -236,6 +232,15 @@ impl CommandBufferCommands for Endpoint {
             => |_room, known, args| images::check_dependency(known, args.p_dependency_info);
         cmd_wait_events2(CmdWaitEvents2Args<'_>) => |_room, known, args| {
             args.p_dependency_infos.iter().try_for_each(|info| images::check_dependency(known, info))
+        };
+        cmd_bind_descriptor_sets(CmdBindDescriptorSetsArgs<'_>) => |room, known, args| {
+            room.has_sets(args.first_set, args.descriptor_set_count)?;
+            let sets = (args.p_descriptor_sets.raws, args.dynamic_offset_count);
+            sets::check_bound(known, ["firstSet", "dynamicOffsetCount"], (args.layout.raw, args.first_set), sets)
+        };
+        cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>) => |room, known, args| {
+            room.has_sets2(args.p_bind_descriptor_sets_info)?;
+            sets::check_bound2(known, args.p_bind_descriptor_sets_info)
         };
         cmd_bind_index_buffer(CmdBindIndexBufferArgs)
             => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);
@@ -362,12 +367,18 @@ impl CommandBufferCommands for Endpoint {
 
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
-        self.forward_within(args, |room, args| room.has_pushed_set(args.set))
+        self.forward_known(args, |room, known, args| {
+            room.has_pushed_set(args.set)?;
+            sets::check_pushed(known, ["set", "layout"], (args.layout.raw, args.set), args.p_descriptor_writes)
+        })
     }
 
     fn cmd_push_descriptor_set2(&mut self, args: &mut CmdPushDescriptorSet2Args<'_>) -> Result<(), Interrupt> {
         sanitize::check_push(args.p_push_descriptor_set_info).map_err(|refusal| self.left_out_for(refusal))?;
-        self.forward_within(args, |room, args| room.has_pushed_set2(args.p_push_descriptor_set_info))
+        self.forward_known(args, |room, known, args| {
+            room.has_pushed_set2(args.p_push_descriptor_set_info)?;
+            sets::check_pushed2(known, args.p_push_descriptor_set_info)
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::{command_pool::is_work, create, destroy, with_room};
 use crate::{
     driver::{
         self, Refusal,
-        bounds::{self, images},
+        bounds::{self, images, sets},
         made::Known,
         sanitize,
     },
@@ -34,6 +34,9 @@ impl DescriptorCommands for Endpoint {
     ) -> Result<vk::Result, Interrupt> {
         check_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
+        if let Some(&layout) = args.p_set_layout.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            self.device(args.device.id)?.note_set_layout(layout, args.p_create_info);
+        }
         self.adopt(args.device.id, result, &args.p_set_layout)
     }
 
@@ -46,9 +49,12 @@ impl DescriptorCommands for Endpoint {
         self.forward(args)
     }
 
+    /// Drivers write where a binding's number and that of an element lead them.
     fn update_descriptor_sets(&mut self, args: &mut UpdateDescriptorSetsArgs<'_>) -> Result<(), Interrupt> {
-        sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
-        self.forward(args)
+        self.forward_known(args, |_, known, args| {
+            sanitize::check_writes(args.p_descriptor_writes)?;
+            sets::check_update(known, args.p_descriptor_writes, args.p_descriptor_copies)
+        })
     }
 
     /// The descriptor travels in the reply. Drivers write the whole of one, into whatever room there is.
@@ -91,12 +97,18 @@ impl DescriptorCommands for Endpoint {
     fn reset_descriptor_pool(&mut self, args: &mut ResetDescriptorPoolArgs) -> Result<vk::Result, Interrupt> {
         self.shared.objects.remove_pooled(args.descriptor_pool.id);
         self.shared.objects.wait_for_others(&self.presence).map_err(|error| self.table_error(error))?;
+        self.device(args.device.id)?.forget_sets_of(args.descriptor_pool.raw);
         self.forward(args)
     }
 
     fn allocate_descriptor_sets(&mut self, args: &mut AllocateDescriptorSetsArgs<'_>) -> Result<vk::Result, Interrupt> {
-        sanitize::check_set_allocation(args.p_allocate_info).map_err(|refusal| self.left_out_for(refusal))?;
-        let result = self.forward(args)?;
+        let result = self.forward_known(args, |_, known, args| {
+            sanitize::check_set_allocation(args.p_allocate_info)?;
+            sets::check_allocation(known, args.p_allocate_info)
+        })?;
+        if result == vk::Result::SUCCESS {
+            self.device(args.device.id)?.note_sets(args.p_descriptor_sets.raws, args.p_allocate_info);
+        }
         let pool = vk::Handle::as_raw(args.p_allocate_info.descriptor_pool);
         let kind = vk::ObjectType::DESCRIPTOR_POOL;
         self.adopt_pooled(args.device.id, result, (kind, pool), &mut args.p_descriptor_sets)

@@ -52,6 +52,9 @@ impl PipelineCommands for Endpoint {
         let device = self.device(args.device.id)?;
         device.check_pipeline_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
+        if let Some(&layout) = args.p_pipeline_layout.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            device.note_pipeline_layout(layout, args.p_create_info);
+        }
         self.adopt(args.device.id, result, &args.p_pipeline_layout)
     }
 

@@ -5,6 +5,7 @@ mod buffers;
 mod fitting;
 mod images;
 mod planted;
+mod sets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +24,7 @@ use crate::world::{World, row};
 
 /// All violations.
 fn all_planted() -> impl Iterator<Item = &'static Planted> {
-    [planted::PLANTED, buffers::PLANTED, images::PLANTED].into_iter().flatten()
+    [planted::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED].into_iter().flatten()
 }
 
 /// What the driver is called with for a command.
@@ -41,7 +42,10 @@ fn called_as(command: CommandType) -> &'static str {
 fn refusal(mock: &Mock, planted: &Planted) -> Result<(), String> {
     let (mut world, left_out) = World::observed(mock);
     let row = row(planted.command);
-    // What it names is made as usual; a queue can be asked for once only.
+    for &(owner, member, value) in planted.made {
+        world.set_number(owner, member, value);
+    }
+    // What it names is made as usual, but for that; a queue can be asked for once only.
     if planted.command == CommandType::GET_DEVICE_QUEUE2 {
         world.object(vk::ObjectType::DEVICE);
     } else {

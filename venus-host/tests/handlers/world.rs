@@ -236,11 +236,10 @@ impl<'m> World<'m> {
     pub(crate) fn request(&mut self, row: &'static CommandRow, chain: Option<(&str, &'static StructRow)>) -> Vec<u8> {
         // A reply to this one would go where nobody looks.
         let flags = if row.command == CommandType::SET_REPLY_COMMAND_STREAM_MESA { 0 } else { WANTS_REPLY };
-        self.words = 0;
         // Others may be made on the way.
-        let outer = std::mem::replace(&mut self.command, row.command);
+        let outer = (std::mem::replace(&mut self.command, row.command), std::mem::take(&mut self.words));
         let request = generate::request(row, flags, &mut Content { world: self, number: 0, chain });
-        self.command = outer;
+        (self.command, self.words) = outer;
         request
     }
 

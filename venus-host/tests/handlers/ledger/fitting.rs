@@ -17,6 +17,7 @@ pub(super) const STRUCTURES: &[(&str, &str, u64)] = &[
     ("VkBindDescriptorSetsInfo", "firstSet", 7),
     ("VkPushDescriptorSetInfo", "set", 7),
     ("VkRenderingInfo", "colorAttachmentCount", 8),
+    ("VkPipelineLayoutCreateInfo", "setLayoutCount", 8),
     ("VkBufferCopy", "srcOffset", 0),
     ("VkBufferCopy", "dstOffset", BUFFER_BYTES / 2),
     ("VkBufferCopy", "size", BUFFER_BYTES / 2),

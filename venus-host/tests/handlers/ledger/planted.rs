@@ -12,6 +12,8 @@ pub(super) struct Planted {
     pub(super) chains: &'static [(&'static str, &'static str)],
     /// Members that are null for that, by owner.
     pub(super) nulls: &'static [(&'static str, &'static str)],
+    /// What objects that it names are made with: members, by owner, and their values.
+    pub(super) made: &'static [(&'static str, &'static str, u64)],
     /// What makes it wrong: members, by owner, and their values.
     pub(super) wrong: &'static [(&'static str, &'static str, u64)],
     /// What its line in the log says of it.
@@ -25,7 +27,7 @@ pub(super) const fn plant(
     wrong: &'static [(&'static str, &'static str, u64)],
     says: &'static str,
 ) -> Planted {
-    Planted { rule, command, chains: &[], nulls: &[], wrong, says }
+    Planted { rule, command, chains: &[], nulls: &[], made: &[], wrong, says }
 }
 
 impl Planted {
@@ -34,8 +36,13 @@ impl Planted {
         Self { chains, ..self }
     }
 
+    /// The same, about objects that were made with such members.
+    pub(super) const fn of(self, made: &'static [(&'static str, &'static str, u64)]) -> Self {
+        Self { made, ..self }
+    }
+
     /// The same, without some members.
-    const fn without(self, nulls: &'static [(&'static str, &'static str)]) -> Self {
+    pub(super) const fn without(self, nulls: &'static [(&'static str, &'static str)]) -> Self {
         Self { nulls, ..self }
     }
 }
@@ -130,7 +137,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "VkDescriptorSetLayoutBindingFlagsCreateInfo-bindingCount-03002",
         CommandType::CREATE_DESCRIPTOR_SET_LAYOUT,
         &[("VkDescriptorSetLayoutBindingFlagsCreateInfo", "bindingCount", 5)],
-        "is 5, but what it belongs to has 1",
+        "is 5, but what it belongs to has 6",
     )
     .after(&[("VkDescriptorSetLayoutCreateInfo", "VkDescriptorSetLayoutBindingFlagsCreateInfo")]),
     plant(
