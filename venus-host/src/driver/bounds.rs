@@ -8,6 +8,7 @@
 
 pub(crate) mod buffers;
 pub(crate) mod images;
+pub(crate) mod passes;
 mod recording;
 pub(crate) mod sets;
 
@@ -99,6 +100,8 @@ macro_rules! named_attachments {
         ]
     }};
 }
+
+use named_attachments;
 
 /// The attachments that a subpass preserves are the pass's.
 fn check_preserved(preserved: &[u32], attachments: u32) -> Result<(), Refusal> {

@@ -21,7 +21,10 @@ use parking_lot::RwLock;
 
 use super::{
     Device,
-    bounds::sets::{self, SetLayout},
+    bounds::{
+        images,
+        sets::{self, SetLayout},
+    },
     device::slice,
 };
 
@@ -57,6 +60,44 @@ impl Image {
     /// Whether it has slices, not layers.
     pub(super) fn is_3d(&self) -> bool {
         self.kind == vk::ImageType::TYPE_3D
+    }
+}
+
+/// What an image view shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) layers: u32,
+}
+
+/// What a render pass was made with.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    pub(super) attachments: u32,
+    pub(super) subpasses: u32,
+    /// How many attachments there are up to the last one that is cleared.
+    pub(super) cleared: u32,
+    /// Which attachments a subpass renders to or reads.
+    pub(super) rendered: Box<[bool]>,
+    /// How many views there are up to the last one that is rendered.
+    pub(super) views: u32,
+}
+
+/// What a framebuffer was made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Framebuffer {
+    pub(super) attachments: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) layers: u32,
+    pub(super) is_imageless: bool,
+}
+
+impl Framebuffer {
+    pub(super) fn of(info: &vk::FramebufferCreateInfo<'_>) -> Self {
+        let vk::FramebufferCreateInfo { attachment_count: attachments, width, height, layers, flags, .. } = *info;
+        Self { attachments, width, height, layers, is_imageless: flags.contains(vk::FramebufferCreateFlags::IMAGELESS) }
     }
 }
 
@@ -112,6 +153,9 @@ pub(crate) struct Made {
     set_layouts: Shelf<Arc<SetLayout>>,
     pipeline_layouts: Shelf<SetLayouts>,
     sets: RwLock<Sets>,
+    views: Shelf<View>,
+    passes: Shelf<Arc<Pass>>,
+    framebuffers: Shelf<Framebuffer>,
 }
 
 impl Default for Made {
@@ -123,6 +167,9 @@ impl Default for Made {
             set_layouts: Shelf::default(),
             pipeline_layouts: Shelf::default(),
             sets: RwLock::default(),
+            views: Shelf::default(),
+            passes: Shelf::default(),
+            framebuffers: Shelf::default(),
         }
     }
 }
@@ -140,6 +187,9 @@ impl Made {
             vk::ObjectType::IMAGE => self.images.write().remove(&raw).is_some(),
             vk::ObjectType::DESCRIPTOR_SET_LAYOUT => self.set_layouts.write().remove(&raw).is_some(),
             vk::ObjectType::PIPELINE_LAYOUT => self.pipeline_layouts.write().remove(&raw).is_some(),
+            vk::ObjectType::IMAGE_VIEW => self.views.write().remove(&raw).is_some(),
+            vk::ObjectType::RENDER_PASS => self.passes.write().remove(&raw).is_some(),
+            vk::ObjectType::FRAMEBUFFER => self.framebuffers.write().remove(&raw).is_some(),
             vk::ObjectType::DESCRIPTOR_POOL => self.sets.write().remove_pool(raw),
             _ => false,
         };
@@ -190,6 +240,24 @@ impl Device {
         let sets = sets.iter().map(|set| known.get(&set.as_raw()).map(Arc::clone)).collect();
         drop(known);
         self.made().pipeline_layouts.write().insert(layout.as_raw(), sets);
+    }
+
+    /// The same of an image view.
+    pub(crate) fn note_view(&self, view: vk::ImageView, info: &vk::ImageViewCreateInfo<'_>) {
+        let image = self.made().images.read().get(&info.image.as_raw()).copied();
+        if let Some(shown) = image.and_then(|image| images::shown(image, info)) {
+            self.made().views.write().insert(view.as_raw(), shown);
+        }
+    }
+
+    /// The same of a render pass.
+    pub(crate) fn note_pass(&self, pass: vk::RenderPass, made: Pass) {
+        self.made().passes.write().insert(pass.as_raw(), Arc::new(made));
+    }
+
+    /// The same of a framebuffer.
+    pub(crate) fn note_framebuffer(&self, framebuffer: vk::Framebuffer, info: &vk::FramebufferCreateInfo<'_>) {
+        self.made().framebuffers.write().insert(framebuffer.as_raw(), Framebuffer::of(info));
     }
 
     /// The same of descriptor sets.
@@ -249,6 +317,9 @@ pub(crate) struct Remembered {
     sets: Slots<Set>,
     set_layouts: Slots<Arc<SetLayout>>,
     pipeline_layouts: Slots<SetLayouts>,
+    views: Slots<View>,
+    passes: Slots<Arc<Pass>>,
+    framebuffers: Slots<Framebuffer>,
 }
 
 impl fmt::Debug for Remembered {
@@ -305,6 +376,26 @@ impl Known<'_> {
     pub(crate) fn image(&mut self, image: vk::Image) -> Option<Image> {
         let made = self.made;
         look(self.remembered().images.slot(image.as_raw()), &made.images, image.as_raw()).copied()
+    }
+
+    /// What an image view shows.
+    #[inline]
+    pub(super) fn view(&mut self, view: vk::ImageView) -> Option<View> {
+        let made = self.made;
+        look(self.remembered().views.slot(view.as_raw()), &made.views, view.as_raw()).copied()
+    }
+
+    /// What a render pass was made with.
+    pub(super) fn pass(&mut self, pass: vk::RenderPass) -> Option<&Arc<Pass>> {
+        let made = self.made;
+        look(self.remembered().passes.slot(pass.as_raw()), &made.passes, pass.as_raw())
+    }
+
+    /// What a framebuffer was made with.
+    pub(super) fn framebuffer(&mut self, framebuffer: vk::Framebuffer) -> Option<Framebuffer> {
+        let made = self.made;
+        look(self.remembered().framebuffers.slot(framebuffer.as_raw()), &made.framebuffers, framebuffer.as_raw())
+            .copied()
     }
 
     /// What a layout of descriptor sets was made with.

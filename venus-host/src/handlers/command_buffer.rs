@@ -9,7 +9,7 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::{forward, queried};
 use crate::{
     driver::{
-        bounds::{below, buffers, images, sets, span},
+        bounds::{below, buffers, images, passes, sets, span},
         made::Known,
         sanitize,
     },
@@ -65,7 +65,6 @@ macro_rules! trimmed {
 
 impl CommandBufferCommands for Endpoint {
     forward! {
-        begin_command_buffer(BeginCommandBufferArgs<'_>);
         end_command_buffer(EndCommandBufferArgs);
         reset_command_buffer(ResetCommandBufferArgs);
         cmd_bind_pipeline(CmdBindPipelineArgs);
@@ -81,12 +80,10 @@ impl CommandBufferCommands for Endpoint {
         cmd_dispatch(CmdDispatchArgs);
         cmd_set_event(CmdSetEventArgs);
         cmd_reset_event(CmdResetEventArgs);
-        cmd_begin_render_pass(CmdBeginRenderPassArgs<'_>);
         cmd_next_subpass(CmdNextSubpassArgs);
         cmd_end_render_pass(CmdEndRenderPassArgs);
         cmd_set_device_mask(CmdSetDeviceMaskArgs);
         cmd_dispatch_base(CmdDispatchBaseArgs);
-        cmd_begin_render_pass2(CmdBeginRenderPass2Args<'_>);
         cmd_next_subpass2(CmdNextSubpass2Args<'_>);
         cmd_end_render_pass2(CmdEndRenderPass2Args<'_>);
         cmd_reset_event2(CmdResetEvent2Args);
@@ -166,8 +163,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>) => |room, args| {
             room.has_vertex_input(args.p_vertex_binding_descriptions, args.p_vertex_attribute_descriptions)
         };
-        cmd_begin_rendering(CmdBeginRenderingArgs<'_>)
-            => |room, args| room.has_rendering(args.p_rendering_info);
         cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>)
             => |room, args| room.has_attachments("attachmentCount", args.attachment_count);
     }
@@ -241,6 +236,14 @@ impl CommandBufferCommands for Endpoint {
         cmd_bind_descriptor_sets2(CmdBindDescriptorSets2Args<'_>) => |room, known, args| {
             room.has_sets2(args.p_bind_descriptor_sets_info)?;
             sets::check_bound2(known, args.p_bind_descriptor_sets_info)
+        };
+        cmd_begin_render_pass(CmdBeginRenderPassArgs<'_>)
+            => |_room, known, args| passes::check_begin(known, args.p_render_pass_begin);
+        cmd_begin_render_pass2(CmdBeginRenderPass2Args<'_>)
+            => |_room, known, args| passes::check_begin(known, args.p_render_pass_begin);
+        cmd_begin_rendering(CmdBeginRenderingArgs<'_>) => |room, known, args| {
+            room.has_rendering(args.p_rendering_info)?;
+            passes::check_rendering(known, args.p_rendering_info)
         };
         cmd_bind_index_buffer(CmdBindIndexBufferArgs)
             => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);
@@ -319,6 +322,11 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_color_blend_equation_ext(CmdSetColorBlendEquationEXTArgs<'_>).p_color_blend_equations;
         cmd_set_color_write_mask_ext(CmdSetColorWriteMaskEXTArgs<'_>).p_color_write_masks;
         cmd_set_color_blend_advanced_ext(CmdSetColorBlendAdvancedEXTArgs<'_>).p_color_blend_advanced;
+    }
+
+    /// What it goes on with is a subpass of its render pass.
+    fn begin_command_buffer(&mut self, args: &mut BeginCommandBufferArgs<'_>) -> Result<vk::Result, Interrupt> {
+        self.forward_known(args, |_, known, args| passes::check_inherited(known, args.p_begin_info))
     }
 
     /// Left out where it would execute what was recorded for queues that can do more.

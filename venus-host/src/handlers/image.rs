@@ -53,6 +53,9 @@ impl ImageCommands for Endpoint {
     /// It shows levels and layers that the image has, as texels of the image's size.
     fn create_image_view(&mut self, args: &mut CreateImageViewArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = self.forward_known(args, |_, known, args| images::check_view(known, args.p_create_info))?;
+        if let Some(&view) = args.p_view.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            self.device(args.device.id)?.note_view(view, args.p_create_info);
+        }
         self.adopt(args.device.id, result, &args.p_view)
     }
 

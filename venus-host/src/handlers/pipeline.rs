@@ -12,7 +12,11 @@ use venus_protocol::{
 
 use super::{REFUSED, destroy, forward, with_room};
 use crate::{
-    driver::{bounds, sanitize},
+    driver::{
+        bounds::{self, passes},
+        made::Known,
+        sanitize,
+    },
     endpoint::{Endpoint, Shortfall},
     error::Interrupt,
     object::{Cause, Uses},
@@ -122,6 +126,8 @@ impl PipelineCommands for Endpoint {
         let checked = sanitize::check_graphics(args.p_create_infos);
         let device = self.device(args.device.id)?;
         let checked = checked.and_then(|()| device.limit_graphics(args));
+        let known = &mut Known::of(&device, &mut self.remembered);
+        let checked = checked.and_then(|()| passes::check_pipelines(known, args.p_create_infos));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)

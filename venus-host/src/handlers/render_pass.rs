@@ -3,7 +3,11 @@
 use venus_protocol::{args::*, dispatch::RenderPassCommands, vk};
 
 use super::{destroy, forward};
-use crate::{driver::sanitize, endpoint::Endpoint, error::Interrupt};
+use crate::{
+    driver::{bounds::passes, sanitize},
+    endpoint::Endpoint,
+    error::Interrupt,
+};
 
 impl RenderPassCommands for Endpoint {
     destroy! {
@@ -16,11 +20,14 @@ impl RenderPassCommands for Endpoint {
         get_rendering_area_granularity(GetRenderingAreaGranularityArgs<'_>);
     }
 
-    /// It has pixels, and not too many.
+    /// It has pixels, and not too many, and its attachments have as many.
     fn create_framebuffer(&mut self, args: &mut CreateFramebufferArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
         device.check_framebuffer(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
-        let result = self.forward(args)?;
+        let result = self.forward_known(args, |_, known, args| passes::check_framebuffer(known, args.p_create_info))?;
+        if let Some(&framebuffer) = args.p_framebuffer.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            device.note_framebuffer(framebuffer, args.p_create_info);
+        }
         self.adopt(args.device.id, result, &args.p_framebuffer)
     }
 
@@ -31,6 +38,9 @@ impl RenderPassCommands for Endpoint {
         let checked = checked.and_then(|()| device.check_render_pass(args.p_create_info));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
+        if let Some(&pass) = args.p_render_pass.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            device.note_pass(pass, passes::pass(args.p_create_info));
+        }
         self.adopt(args.device.id, result, &args.p_render_pass)
     }
 
@@ -39,6 +49,9 @@ impl RenderPassCommands for Endpoint {
         let device = self.device(args.device.id)?;
         device.check_render_pass2(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
+        if let Some(&pass) = args.p_render_pass.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+            device.note_pass(pass, passes::pass2(args.p_create_info));
+        }
         self.adopt(args.device.id, result, &args.p_render_pass)
     }
 }

@@ -4,6 +4,7 @@
 mod buffers;
 mod fitting;
 mod images;
+mod passes;
 mod planted;
 mod sets;
 
@@ -24,7 +25,7 @@ use crate::world::{World, row};
 
 /// All violations.
 fn all_planted() -> impl Iterator<Item = &'static Planted> {
-    [planted::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED].into_iter().flatten()
+    [planted::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED, passes::PLANTED].into_iter().flatten()
 }
 
 /// What the driver is called with for a command.

@@ -11,7 +11,7 @@ use super::{
         Device, Refusal,
         device::slice,
         format::{self, Plane},
-        made::{Image, Known},
+        made::{Image, Known, View},
     },
     below, buffers, refusal,
 };
@@ -418,14 +418,7 @@ pub(crate) fn check_view(known: &mut Known<'_>, info: &vk::ImageViewCreateInfo<'
     let Some(image) = known.image(info.image) else { return Ok(()) };
     let range = info.subresource_range;
     let levels = some(LEVELS, range.base_mip_level, range.level_count, image.levels)?;
-    let is_flat = matches!(info.view_type, vk::ImageViewType::TYPE_2D | vk::ImageViewType::TYPE_2D_ARRAY);
-    let slices = vk::ImageCreateFlags::TYPE_2D_ARRAY_COMPATIBLE | vk::ImageCreateFlags::TYPE_2D_VIEW_COMPATIBLE_EXT;
-    let there_are = if image.is_3d() && is_flat && image.flags.intersects(slices) {
-        image.extent.depth.checked_shr(range.base_mip_level).unwrap_or_default().max(1)
-    } else {
-        image.layers
-    };
-    let layers = some(LAYERS, range.base_array_layer, range.layer_count, there_are)?;
+    let layers = some(LAYERS, range.base_array_layer, range.layer_count, slices(image, info))?;
     for (member, count) in [(LEVELS, levels), (LAYERS, layers)] {
         if count == 0 {
             return Err(refusal(member, "is 0".to_owned()));
@@ -440,6 +433,32 @@ pub(crate) fn check_view(known: &mut Known<'_>, info: &vk::ImageViewCreateInfo<'
         return Err(refusal(LAYERS, format!("{layers} layers are no cubes")));
     }
     check_view_format(image, info)
+}
+
+/// The texels and layers that a view shows; `None` if the format is not known.
+pub(in super::super) fn shown(image: Image, info: &vk::ImageViewCreateInfo<'_>) -> Option<View> {
+    let range = info.subresource_range;
+    let plane = image.plane(range.aspect_mask)?;
+    let [width, height, _] = image.texels_of(range.base_mip_level, plane);
+    // Where the image has blocks and the view has not, a block is a texel.
+    let is_packed = format::plane(info.format, vk::ImageAspectFlags::COLOR).is_none_or(|of| of.block.texels != [1; 3]);
+    let [across, down, _] = if is_packed { [1; 3] } else { plane.block.texels };
+    let [width, height] =
+        [blocks(width, across), blocks(height, down)].map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+    let is_rest = range.layer_count == vk::REMAINING_ARRAY_LAYERS;
+    let layers = if is_rest { slices(image, info).saturating_sub(range.base_array_layer) } else { range.layer_count };
+    Some(View { width, height, layers })
+}
+
+/// How many layers an image has for a view, which may be slices.
+fn slices(image: Image, info: &vk::ImageViewCreateInfo<'_>) -> u32 {
+    let is_flat = matches!(info.view_type, vk::ImageViewType::TYPE_2D | vk::ImageViewType::TYPE_2D_ARRAY);
+    let slices = vk::ImageCreateFlags::TYPE_2D_ARRAY_COMPATIBLE | vk::ImageCreateFlags::TYPE_2D_VIEW_COMPATIBLE_EXT;
+    if image.is_3d() && is_flat && image.flags.intersects(slices) {
+        image.extent.depth.checked_shr(info.subresource_range.base_mip_level).unwrap_or_default().max(1)
+    } else {
+        image.layers
+    }
 }
 
 /// The same of a view that is only described, for a descriptor of its own.

@@ -32,7 +32,7 @@ pub(super) const fn plant(
 
 impl Planted {
     /// The same, with structures after others.
-    const fn after(self, chains: &'static [(&'static str, &'static str)]) -> Self {
+    pub(super) const fn after(self, chains: &'static [(&'static str, &'static str)]) -> Self {
         Self { chains, ..self }
     }
 
