@@ -92,6 +92,13 @@ const VALUES: &[(&str, &str, Value)] = &[
     // Memory is one type, and comes in pages.
     ("VkMemoryAllocateInfo", "memoryTypeIndex", Number(0)),
     ("VkMemoryAllocateInfo", "allocationSize", Number(4096)),
+    ("vkBindBufferMemory", "memoryOffset", Number(0)),
+    ("vkBindImageMemory", "memoryOffset", Number(0)),
+    ("VkBindBufferMemoryInfo", "memoryOffset", Number(0)),
+    ("VkBindImageMemoryInfo", "memoryOffset", Number(0)),
+    ("VkSparseMemoryBind", "resourceOffset", Number(0)),
+    ("VkSparseMemoryBind", "size", Number(4096)),
+    ("VkSparseMemoryBind", "memoryOffset", Number(0)),
     ("VkImportMemoryResourceInfoMESA", "resourceId", MemoryResource),
     ("vkGetMemoryResourcePropertiesMESA", "resourceId", MemoryResource),
     ("VkImportSemaphoreResourceInfoMESA", "resourceId", Number(0)),

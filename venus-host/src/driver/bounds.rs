@@ -3,9 +3,10 @@
 //! Most drivers keep what a command says in arrays as long as the limits that they announce, or as what another member of
 //! the same structure says, and write where they are told to: behind those arrays, if a guest wants that. Such numbers are
 //! compared here where that takes nothing but the command, the limits, and what little is kept of other objects: how many
-//! queries a pool has, how many bytes a buffer, the shape of an image, and the layout of a descriptor set (`made.rs`). What would take more is in `docs/validation.md`, with the
-//! reason.
+//! queries a pool has, how many bytes a buffer, the shape of an image, the layout of a descriptor set, and more of that kind
+//! (`made.rs`). What would take more is in `docs/validation.md`, with the reason.
 
+mod binds;
 pub(crate) mod buffers;
 pub(crate) mod images;
 pub(crate) mod passes;

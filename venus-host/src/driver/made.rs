@@ -63,6 +63,14 @@ impl Image {
     }
 }
 
+/// What memory was allocated with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(super) size: u64,
+    /// The number of its type.
+    pub(super) kind: u32,
+}
+
 /// What an image view shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -149,6 +157,7 @@ pub(crate) struct Made {
     age: AtomicU64,
     /// Sizes in bytes.
     buffers: Shelf<u64>,
+    memories: Shelf<Memory>,
     images: Shelf<Image>,
     set_layouts: Shelf<Arc<SetLayout>>,
     pipeline_layouts: Shelf<SetLayouts>,
@@ -163,6 +172,7 @@ impl Default for Made {
         Self {
             age: AtomicU64::new(next_age()),
             buffers: Shelf::default(),
+            memories: Shelf::default(),
             images: Shelf::default(),
             set_layouts: Shelf::default(),
             pipeline_layouts: Shelf::default(),
@@ -184,6 +194,7 @@ impl Made {
     pub(super) fn forget(&self, kind: vk::ObjectType, raw: u64) {
         let was_known = match kind {
             vk::ObjectType::BUFFER => self.buffers.write().remove(&raw).is_some(),
+            vk::ObjectType::DEVICE_MEMORY => self.memories.write().remove(&raw).is_some(),
             vk::ObjectType::IMAGE => self.images.write().remove(&raw).is_some(),
             vk::ObjectType::DESCRIPTOR_SET_LAYOUT => self.set_layouts.write().remove(&raw).is_some(),
             vk::ObjectType::PIPELINE_LAYOUT => self.pipeline_layouts.write().remove(&raw).is_some(),
@@ -240,6 +251,12 @@ impl Device {
         let sets = sets.iter().map(|set| known.get(&set.as_raw()).map(Arc::clone)).collect();
         drop(known);
         self.made().pipeline_layouts.write().insert(layout.as_raw(), sets);
+    }
+
+    /// The same of memory.
+    pub(crate) fn note_memory(&self, memory: vk::DeviceMemory, info: &vk::MemoryAllocateInfo<'_>) {
+        let made = Memory { size: info.allocation_size, kind: info.memory_type_index };
+        self.made().memories.write().insert(memory.as_raw(), made);
     }
 
     /// The same of an image view.
@@ -313,6 +330,7 @@ pub(crate) struct Remembered {
     /// [`Made::age`] of the device that all of it is of.
     age: u64,
     buffers: Slots<u64>,
+    memories: Slots<Memory>,
     images: Slots<Image>,
     sets: Slots<Set>,
     set_layouts: Slots<Arc<SetLayout>>,
@@ -352,6 +370,20 @@ impl<'a> Known<'a> {
         ask(&mut Known { made: &made, remembered: &mut remembered })
     }
 
+    /// The same, of a pass, a framebuffer and views, each of which is called 1, the views from 1 on.
+    #[cfg(test)]
+    pub(super) fn of_pass<T>(
+        (pass, framebuffer): (Pass, Option<Framebuffer>),
+        views: &[View],
+        ask: impl FnOnce(&mut Known<'_>) -> T,
+    ) -> T {
+        let (made, mut remembered) = (Made::default(), Remembered::default());
+        made.passes.write().insert(1, Arc::new(pass));
+        made.framebuffers.write().extend(framebuffer.map(|framebuffer| (1, framebuffer)));
+        made.views.write().extend((1..).zip(views.iter().copied()));
+        ask(&mut Known { made: &made, remembered: &mut remembered })
+    }
+
     /// What the endpoint remembers, if it is not too old.
     #[inline]
     fn remembered(&mut self) -> &mut Remembered {
@@ -376,6 +408,12 @@ impl Known<'_> {
     pub(crate) fn image(&mut self, image: vk::Image) -> Option<Image> {
         let made = self.made;
         look(self.remembered().images.slot(image.as_raw()), &made.images, image.as_raw()).copied()
+    }
+
+    /// What memory was allocated with; `None` for a null handle.
+    pub(super) fn memory(&mut self, memory: vk::DeviceMemory) -> Option<Memory> {
+        let made = self.made;
+        look(self.remembered().memories.slot(memory.as_raw()), &made.memories, memory.as_raw()).copied()
     }
 
     /// What an image view shows.

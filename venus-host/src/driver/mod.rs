@@ -18,7 +18,7 @@
 //! | `external` | what a guest is told about external memory, fences and semaphores |
 //! | [`sparse`] | sparse binding of imported memory, and what guests are told of it |
 //! | `sanitize` | lengths that are said twice, and that drivers believe |
-//! | `bounds` | numbers that drivers index their own tables by, and parts of buffers, images and descriptor sets |
+//! | `bounds` | numbers that drivers index their own tables by, and parts of objects |
 //! | `made` | what objects were made with, for those that name them |
 //! | `spirv` | the structure of shader code |
 //! | `submits` | submissions without the command buffers that must not be executed |

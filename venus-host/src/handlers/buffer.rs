@@ -20,12 +20,24 @@ impl BufferCommands for Endpoint {
     }
 
     forward! {
-        bind_buffer_memory(BindBufferMemoryArgs);
-        bind_buffer_memory2(BindBufferMemory2Args<'_>);
         get_buffer_memory_requirements(GetBufferMemoryRequirementsArgs<'_>);
         get_buffer_memory_requirements2(GetBufferMemoryRequirements2Args<'_>);
         get_buffer_device_address(GetBufferDeviceAddressArgs<'_>);
         get_buffer_opaque_capture_address(GetBufferOpaqueCaptureAddressArgs<'_>);
+    }
+
+    /// It fits into the memory.
+    fn bind_buffer_memory(&mut self, args: &mut BindBufferMemoryArgs) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        self.forward_known(args, |_, known, args| {
+            device.check_buffer_bind(known, "memoryOffset", (args.buffer.raw, args.memory.raw, args.memory_offset))
+        })
+    }
+
+    /// Each fits into its memory.
+    fn bind_buffer_memory2(&mut self, args: &mut BindBufferMemory2Args<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        self.forward_known(args, |_, known, args| device.check_buffer_binds(known, args.p_bind_infos))
     }
 
     /// A buffer that is only described is as one that is made.

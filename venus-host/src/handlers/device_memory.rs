@@ -77,6 +77,7 @@ impl DeviceMemoryCommands for Endpoint {
         if let Some(raw) = args.p_memory.raws.first_mut() {
             *raw = memory.raw();
         }
+        device.note_memory(memory.raw(), info);
         // This function's own reference keeps the storage until the allocation is freed, should its id be refused.
         self.adopt_as(args.device.id, &args.p_memory, Detail::Memory(Arc::clone(&memory)))?;
         Ok(vk::Result::SUCCESS)

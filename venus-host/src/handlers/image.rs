@@ -21,8 +21,6 @@ impl ImageCommands for Endpoint {
     }
 
     forward! {
-        bind_image_memory(BindImageMemoryArgs);
-        bind_image_memory2(BindImageMemory2Args<'_>);
         get_image_sparse_memory_requirements(GetImageSparseMemoryRequirementsArgs<'_>);
         get_image_sparse_memory_requirements2(GetImageSparseMemoryRequirements2Args<'_>);
         get_image_drm_format_modifier_properties_ext(GetImageDrmFormatModifierPropertiesEXTArgs<'_>);
@@ -48,6 +46,21 @@ impl ImageCommands for Endpoint {
             device.note_image(image, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_image)
+    }
+
+    /// It fits into the memory.
+    fn bind_image_memory(&mut self, args: &mut BindImageMemoryArgs) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        self.forward_known(args, |_, known, args| {
+            let bound = (args.image.raw, args.memory.raw, args.memory_offset);
+            device.check_image_bind(known, "memoryOffset", bound, None)
+        })
+    }
+
+    /// Each, or each plane, fits into its memory.
+    fn bind_image_memory2(&mut self, args: &mut BindImageMemory2Args<'_>) -> Result<vk::Result, Interrupt> {
+        let device = self.device(args.device.id)?;
+        self.forward_known(args, |_, known, args| device.check_image_binds(known, args.p_bind_infos))
     }
 
     /// It shows levels and layers that the image has, as texels of the image's size.

@@ -1,6 +1,7 @@
 //! The ledger of what is checked (`tests/validation/rules.tsv`), held to the handlers: each rule that it says is checked
 //! is broken here once, and the driver sees nothing of it.
 
+mod binds;
 mod buffers;
 mod fitting;
 mod images;
@@ -25,7 +26,9 @@ use crate::world::{World, row};
 
 /// All violations.
 fn all_planted() -> impl Iterator<Item = &'static Planted> {
-    [planted::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED, passes::PLANTED].into_iter().flatten()
+    [planted::PLANTED, binds::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED, passes::PLANTED]
+        .into_iter()
+        .flatten()
 }
 
 /// What the driver is called with for a command.

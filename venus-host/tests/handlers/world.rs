@@ -38,6 +38,13 @@ const FIRST_RESOURCE: u32 = 2;
 /// Bit 0 of a request's flags.
 const WANTS_REPLY: u32 = 1;
 
+/// What the host asks the driver before something is bound to memory.
+const QUESTIONS: &[CommandType] = &[
+    CommandType::GET_BUFFER_MEMORY_REQUIREMENTS,
+    CommandType::GET_IMAGE_MEMORY_REQUIREMENTS,
+    CommandType::GET_IMAGE_MEMORY_REQUIREMENTS2,
+];
+
 /// What the tables have of a command that travels.
 pub(crate) fn row(command: CommandType) -> &'static CommandRow {
     reflect::command(command).expect("it travels")
@@ -271,7 +278,11 @@ impl<'m> World<'m> {
         let wants_reply = request[4] != 0;
         let submitted = self.context.submit(&stream);
         let outcome = submitted.map(|()| if wants_reply { self.reply(&request) } else { Vec::new() });
-        Sent { request, notes: self.mock.notes(), outcome }
+        // What the host asks for its own sake is not the guest's command.
+        let is_question = |note: &Note| QUESTIONS.iter().any(|question| question.name() == note.command);
+        let is_asked = QUESTIONS.contains(&command_of(&request));
+        let notes = self.mock.notes().into_iter().filter(|note| is_asked || !is_question(note)).collect();
+        Sent { request, notes, outcome }
     }
 
     fn reply(&self, request: &[u8]) -> Vec<u8> {

@@ -27,7 +27,7 @@ pub(crate) fn inside_or_rest(member: &'static str, buffer: Option<u64>, offset: 
 
 #[cold]
 fn beyond(member: &'static str, offset: u64, size: u64, bytes: u64) -> Result<(), Refusal> {
-    Err(refusal(member, format!("{size} bytes from {offset} on are more than the buffer's {bytes}")))
+    Err(refusal(member, format!("{size} bytes from {offset} on are more than the {bytes} there are")))
 }
 
 /// What is copied from one buffer to another.

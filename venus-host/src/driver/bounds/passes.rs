@@ -260,3 +260,78 @@ pub(crate) fn check_pipelines(
         pass.map_or(Ok(()), |pass| below("pCreateInfos[].subpass", info.subpass, pass.subpasses))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ash::vk::Handle as _;
+
+    use super::*;
+
+    const VIEW: View = View { width: 64, height: 32, layers: 2 };
+
+    fn attachments(of: &[(vk::Format, vk::AttachmentLoadOp, vk::AttachmentLoadOp)]) -> Vec<vk::AttachmentDescription> {
+        let attachment = |&(format, load_op, stencil_load_op)| vk::AttachmentDescription {
+            format,
+            load_op,
+            stencil_load_op,
+            ..Default::default()
+        };
+        of.iter().map(attachment).collect()
+    }
+
+    #[test]
+    fn what_is_cleared_has_a_clear_value() {
+        let (clear, load) = (vk::AttachmentLoadOp::CLEAR, vk::AttachmentLoadOp::LOAD);
+        let (colour, depth) = (vk::Format::R8G8B8A8_UNORM, vk::Format::D32_SFLOAT_S8_UINT);
+        let cleared = |of: &[_]| pass(&vk::RenderPassCreateInfo::default().attachments(&attachments(of))).cleared;
+        assert_eq!(cleared(&[(colour, load, clear), (depth, load, load)]), 0);
+        assert_eq!(cleared(&[(colour, clear, clear), (depth, load, load)]), 1);
+        assert_eq!(cleared(&[(colour, clear, load), (depth, load, clear), (colour, load, load)]), 2);
+    }
+
+    /// A pass that renders to the first of two attachments, in so many views.
+    fn rendering(mask: u32) -> Pass {
+        let load = vk::AttachmentLoadOp::LOAD;
+        let attachments = attachments(&[(vk::Format::R8_UNORM, load, load); 2]);
+        let colours = [vk::AttachmentReference::default()];
+        let (subpasses, masks) = ([vk::SubpassDescription::default().color_attachments(&colours)], [mask]);
+        let mut views = vk::RenderPassMultiviewCreateInfo::default().view_masks(&masks);
+        let info = vk::RenderPassCreateInfo::default().attachments(&attachments).subpasses(&subpasses);
+        pass(&info.push_next(&mut views))
+    }
+
+    #[test]
+    fn attachments_are_as_large_as_their_framebuffer() {
+        let check = |mask, [width, height, layers]: [u32; 3]| {
+            let views = [1, 2].map(vk::ImageView::from_raw);
+            let info = vk::FramebufferCreateInfo::default().render_pass(vk::RenderPass::from_raw(1));
+            let info = info.attachments(&views).width(width).height(height).layers(layers);
+            // The second is not rendered to.
+            let views = [VIEW, View { width: 1, height: 1, layers: 1 }];
+            Known::of_pass((rendering(mask), None), &views, |known| check_framebuffer(known, &info)).is_ok()
+        };
+        assert!(check(0, [64, 32, 2]) && check(0b11, [64, 32, 1]));
+        assert!(!check(0, [65, 32, 1]) && !check(0, [64, 33, 1]) && !check(0, [64, 32, 3]));
+        assert!(!check(0b100, [64, 32, 1]));
+    }
+
+    #[test]
+    fn views_come_later_for_a_framebuffer_without() {
+        let framebuffer = Framebuffer { attachments: 2, width: 64, height: 32, layers: 1, is_imageless: true };
+        let check = |views: &[u64], has: View, width| {
+            let views: Vec<_> = views.iter().map(|raw| vk::ImageView::from_raw(*raw)).collect();
+            let mut views = vk::RenderPassAttachmentBeginInfo::default().attachments(&views);
+            let area = vk::Rect2D { extent: vk::Extent2D { width, height: 1 }, ..Default::default() };
+            let info = vk::RenderPassBeginInfo::default().render_pass(vk::RenderPass::from_raw(1));
+            let info = info.framebuffer(vk::Framebuffer::from_raw(1)).render_area(area).push_next(&mut views);
+            let begin = |known: &mut Known<'_>| check_begin(known, &info);
+            Known::of_pass((rendering(0), Some(framebuffer)), &[has; 2], begin).map_err(|refusal| refusal.member)
+        };
+        assert_eq!(check(&[1, 2], VIEW, 64), Ok(()));
+        assert_eq!(check(&[1, 2], VIEW, 65), Err("pRenderPassBegin->renderArea.extent"));
+        let count = Err("pRenderPassBegin->pNext<VkRenderPassAttachmentBeginInfo>.attachmentCount");
+        assert_eq!([check(&[], VIEW, 64), check(&[1], VIEW, 64)], [count; 2]);
+        let views = Err("pRenderPassBegin->pNext<VkRenderPassAttachmentBeginInfo>.pAttachments[]");
+        assert_eq!(check(&[1, 2], View { height: 31, ..VIEW }, 64), views);
+    }
+}

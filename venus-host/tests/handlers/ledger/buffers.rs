@@ -62,7 +62,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "vkCmdFillBuffer-dstOffset-00024",
         CommandType::CMD_FILL_BUFFER,
         &[("vkCmdFillBuffer", "dstOffset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdFillBuffer-size-00027",
@@ -74,7 +74,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "vkCmdUpdateBuffer-dstOffset-00032",
         CommandType::CMD_UPDATE_BUFFER,
         &[("vkCmdUpdateBuffer", "dstOffset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdUpdateBuffer-dataSize-00033",
@@ -90,19 +90,19 @@ pub(super) const PLANTED: &[Planted] = &[
             ("vkCmdCopyQueryPoolResults", "firstQuery", 0),
             ("vkCmdCopyQueryPoolResults", "queryCount", 0),
         ],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindIndexBuffer-offset-08782",
         CommandType::CMD_BIND_INDEX_BUFFER,
         &[("vkCmdBindIndexBuffer", "offset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindIndexBuffer2-offset-08782",
         CommandType::CMD_BIND_INDEX_BUFFER2,
         &[("vkCmdBindIndexBuffer2", "offset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindIndexBuffer2-size-08768",
@@ -114,13 +114,13 @@ pub(super) const PLANTED: &[Planted] = &[
         "vkCmdBindVertexBuffers-pOffsets-00626",
         CommandType::CMD_BIND_VERTEX_BUFFERS,
         &[("vkCmdBindVertexBuffers", "pOffsets", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindVertexBuffers2-pOffsets-03357",
         CommandType::CMD_BIND_VERTEX_BUFFERS2,
         &[("vkCmdBindVertexBuffers2", "pOffsets", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindVertexBuffers2-pSizes-03358",
@@ -132,7 +132,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "vkCmdBindTransformFeedbackBuffersEXT-pOffsets-02358",
         CommandType::CMD_BIND_TRANSFORM_FEEDBACK_BUFFERS_EXT,
         &[("vkCmdBindTransformFeedbackBuffersEXT", "pOffsets", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "vkCmdBindTransformFeedbackBuffersEXT-pOffsets-02363",
@@ -258,7 +258,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "VkBufferViewCreateInfo-offset-00925",
         CommandType::CREATE_BUFFER_VIEW,
         &[("VkBufferViewCreateInfo", "offset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "VkBufferViewCreateInfo-offset-00931",
@@ -270,7 +270,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "VkAccelerationStructureCreateInfoKHR-offset-03616",
         CommandType::CREATE_ACCELERATION_STRUCTURE_KHR,
         &[("VkAccelerationStructureCreateInfoKHR", "offset", BUFFER_BYTES + 1)],
-        "more than the buffer's",
+        "more than the",
     ),
     plant(
         "OWN-vkCmdBeginTransformFeedbackEXT-pCounterBufferOffsets-size",

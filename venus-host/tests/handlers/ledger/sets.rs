@@ -123,7 +123,7 @@ pub(super) const PLANTED: &[Planted] = &[
         "VkDescriptorBufferInfo-offset-00340",
         CommandType::UPDATE_DESCRIPTOR_SETS,
         &[("VkWriteDescriptorSet", "descriptorType", 6), ("VkDescriptorBufferInfo", "offset", BUFFER_BYTES + 1)],
-        "bytes from 1048577 on are more than the buffer's",
+        "bytes from 1048577 on are more than the",
     )
     .of(&[("VkDescriptorSetLayoutBinding", "descriptorType", 6)]),
     plant(
@@ -134,7 +134,7 @@ pub(super) const PLANTED: &[Planted] = &[
             ("VkDescriptorBufferInfo", "offset", 4),
             ("VkDescriptorBufferInfo", "range", BUFFER_BYTES),
         ],
-        "1048576 bytes from 4 on are more than the buffer's",
+        "1048576 bytes from 4 on are more than the",
     )
     .of(&[("VkDescriptorSetLayoutBinding", "descriptorType", 7)]),
     plant(
