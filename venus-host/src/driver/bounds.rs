@@ -286,7 +286,44 @@ fn check_vertex_input(
         below(LOCATION, each.location, attributes)?;
         below(BINDING, each.binding, bindings)?;
     }
-    Ok(())
+    chain::find_all::<vk::PipelineVertexInputDivisorStateCreateInfoKHR<'_>>(info).try_for_each(|divisors| {
+        const MEMBER: &str = "pCreateInfos[].pVertexInputState->pNext<VkPipelineVertexInputDivisorStateCreateInfo>.pVertexBindingDivisors[].binding";
+        // SAFETY: as above.
+        let divisors = unsafe { slice(divisors.p_vertex_binding_divisors, divisors.vertex_binding_divisor_count) };
+        divisors.iter().try_for_each(|each| below(MEMBER, each.binding, bindings))
+    })
+}
+
+/// A patch has points, and not too many.
+fn check_tessellation(
+    info: &vk::GraphicsPipelineCreateInfo<'_>,
+    stages: u32,
+    limits: &vk::PhysicalDeviceLimits,
+) -> Result<(), Refusal> {
+    const MEMBER: &str = "pCreateInfos[].pTessellationState->patchControlPoints";
+    let is_used = stages & vk::ShaderStageFlags::TESSELLATION_EVALUATION.as_raw() != 0
+        && !dynamic_states(info).contains(&vk::DynamicState::PATCH_CONTROL_POINTS_EXT);
+    // SAFETY: null or made by the decoder, by this room's contract.
+    let state = unsafe { info.p_tessellation_state.as_ref() }.filter(|_| is_used);
+    state.map_or(Ok(()), |state| sized(MEMBER, state.patch_control_points, limits.max_tessellation_patch_size))
+}
+
+/// What a pipeline says of colour attachments beside how they are blended is about no more than there can be.
+fn check_colours(info: &vk::GraphicsPipelineCreateInfo<'_>, room: Room) -> Result<(), Refusal> {
+    const WRITTEN: &str = "pCreateInfos[].pColorBlendState->pNext<VkPipelineColorWriteCreateInfoEXT>.attachmentCount";
+    const LOCATED: [&str; 2] = [
+        "pCreateInfos[].pNext<VkRenderingAttachmentLocationInfo>.colorAttachmentCount",
+        "pCreateInfos[].pNext<VkRenderingAttachmentLocationInfo>.pColorAttachmentLocations[]",
+    ];
+    const READ: &str = "pCreateInfos[].pNext<VkRenderingInputAttachmentIndexInfo>.colorAttachmentCount";
+    // SAFETY: null or made by the decoder, by this room's contract.
+    if let Some(blend) = unsafe { info.p_color_blend_state.as_ref() } {
+        chain::find_all::<vk::PipelineColorWriteCreateInfoEXT<'_>>(blend)
+            .try_for_each(|write| room.has_attachments(WRITTEN, write.attachment_count))?;
+    }
+    chain::find_all(info).try_for_each(|locations| room.has_locations(LOCATED, locations))?;
+    chain::find_all::<vk::RenderingInputAttachmentIndexInfoKHR<'_>>(info)
+        .try_for_each(|read| room.has_attachments(READ, read.color_attachment_count))
 }
 
 /// A stage, which `member` names, is one, and one of the `places` that there are in pipelines of its kind.
@@ -344,6 +381,16 @@ fn limit_blending(info: &vk::GraphicsPipelineCreateInfo<'_>, most: u32) -> Resul
     at_most("pCreateInfos[].pColorBlendState->attachmentCount", blend.attachment_count, most)
 }
 
+/// The pipeline that one derives from comes before it.
+fn check_base(flags: vk::PipelineCreateFlags, base: i32, place: usize) -> Result<(), Refusal> {
+    const MEMBER: &str = "pCreateInfos[].basePipelineIndex";
+    if base == -1 || !flags.contains(vk::PipelineCreateFlags::DERIVATIVE) {
+        return Ok(());
+    }
+    let is_before = usize::try_from(base).is_ok_and(|base| base < place);
+    if is_before { Ok(()) } else { Err(refusal(MEMBER, format!("is {base}, in the pipeline at {place}"))) }
+}
+
 fn check_graphics(info: &vk::GraphicsPipelineCreateInfo<'_>, limits: &vk::PhysicalDeviceLimits) -> Result<(), Refusal> {
     // SAFETY: (of all slices and references) counts and pointers belong together, and pointers are null or live as long as
     // `info`: the decoder made them.
@@ -354,6 +401,7 @@ fn check_graphics(info: &vk::GraphicsPipelineCreateInfo<'_>, limits: &vk::Physic
         let input = unsafe { info.p_vertex_input_state.as_ref() };
         input.map_or(Ok(()), |input| check_vertex_input(input, limits))?;
     }
+    check_tessellation(info, stages, limits)?;
     // SAFETY: as above.
     let rasterization = unsafe { info.p_rasterization_state.as_ref() };
     let is_discarded = rasterization.is_some_and(|state| state.rasterizer_discard_enable != vk::FALSE)
@@ -403,7 +451,22 @@ impl Device {
 
     /// There is room for what graphics pipelines are described by.
     pub(crate) fn limit_graphics(&self, args: &mut CreateGraphicsPipelinesArgs<'_>) -> Result<(), Refusal> {
-        args.p_create_infos.iter().try_for_each(|info| check_graphics(info, self.limits()))
+        let room = self.room();
+        args.p_create_infos.iter().enumerate().try_for_each(|(place, info)| {
+            check_base(info.flags, info.base_pipeline_index, place)?;
+            check_colours(info, room)?;
+            check_graphics(info, self.limits())
+        })
+    }
+
+    /// The queue families that share a resource are some.
+    pub(crate) fn check_sharing(&self, mode: vk::SharingMode, families: *const u32, count: u32) -> Result<(), Refusal> {
+        if mode != vk::SharingMode::CONCURRENT {
+            return Ok(());
+        }
+        // SAFETY: count and pointer belong together and live as long as the command: the decoder made them.
+        let families = unsafe { slice(families, count) };
+        families.iter().try_for_each(|family| self.check_family("pCreateInfo->pQueueFamilyIndices[]", *family))
     }
 
     /// The queue family that command buffers are to be for is one.
@@ -414,14 +477,16 @@ impl Device {
 
 /// The stages of compute pipelines.
 pub(crate) fn check_compute(infos: &[vk::ComputePipelineCreateInfo<'_>]) -> Result<(), Refusal> {
-    infos
-        .iter()
-        .try_for_each(|info| check_stage("pCreateInfos[].stage.stage", info.stage.stage.as_raw(), COMPUTE_STAGES))
+    infos.iter().enumerate().try_for_each(|(place, info)| {
+        check_base(info.flags, info.base_pipeline_index, place)?;
+        check_stage("pCreateInfos[].stage.stage", info.stage.stage.as_raw(), COMPUTE_STAGES)
+    })
 }
 
 /// The stages of ray tracing pipelines, and the shaders of their groups.
 pub(crate) fn check_ray_tracing(infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>]) -> Result<(), Refusal> {
-    infos.iter().try_for_each(|info| {
+    infos.iter().enumerate().try_for_each(|(place, info)| {
+        check_base(info.flags, info.base_pipeline_index, place)?;
         // SAFETY: counts and pointers belong together and live as long as `info`: the decoder made them.
         let stages = unsafe { slice(info.p_stages, info.stage_count) };
         for stage in stages {

@@ -42,6 +42,8 @@ pub(crate) struct PhysicalDevice {
     /// What somebody has found out about the plan before.
     shared_memory: Option<SharedMemory>,
     heap_limits: OnceLock<HeapLimits>,
+    /// Places for buffers of transform feedback.
+    feedback_buffers: u32,
     /// The driver has sparse binding, and nobody has seen it work with imported memory.
     has_unproven_sparse: bool,
     devices: Mutex<Devices>,
@@ -73,6 +75,7 @@ impl PhysicalDevice {
         let extensions = ExtensionList::new(listed);
         let driver_version = properties.api_version;
         let (driver_id, driver_name) = driver_of(instance, raw, driver_version, &extensions);
+        let feedback_buffers = feedback_buffers(instance, raw, &extensions);
         properties.api_version = clamp_version(driver_version);
         Ok(Self {
             raw,
@@ -93,6 +96,7 @@ impl PhysicalDevice {
             plan: OnceLock::new(),
             shared_memory: known_memory(instance, raw, &config.shared_memory),
             heap_limits: OnceLock::new(),
+            feedback_buffers,
             has_unproven_sparse: !config.profile.hides_sparse() && sparse::has_unproven(instance, raw, &config.sparse),
             devices: Mutex::default(),
         })
@@ -246,6 +250,11 @@ impl PhysicalDevice {
         extensions::verdicts(self.protocol, &self.extensions, self.memory_plan().shares_dma_buf())
     }
 
+    /// How many buffers vertices can be written to.
+    pub(super) fn feedback_buffers(&self) -> u32 {
+        self.feedback_buffers
+    }
+
     /// What bounds the sizes that guests name in commands of descriptor heaps; none if the driver has no such heaps.
     pub(super) fn heap_limits(&self) -> Option<&HeapLimits> {
         let has_heaps = self.extensions.has_c(descriptor_heap::NAME);
@@ -285,6 +294,18 @@ pub(super) fn uuids(instance: &ash::Instance, raw: vk::PhysicalDevice) -> ([u8; 
     // SAFETY: both structures are core in version 1.1, which the instance has.
     unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
     (id.device_uuid, id.driver_uuid)
+}
+
+/// How many places for buffers of transform feedback a driver has.
+fn feedback_buffers(instance: &ash::Instance, raw: vk::PhysicalDevice, extensions: &ExtensionList) -> u32 {
+    if !extensions.has_c(ash::ext::transform_feedback::NAME) {
+        return 0;
+    }
+    let mut feedback = vk::PhysicalDeviceTransformFeedbackPropertiesEXT::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut feedback);
+    // SAFETY: as in `driver_of`; the driver has the structure's extension.
+    unsafe { instance.get_physical_device_properties2(raw, &mut properties) };
+    feedback.max_transform_feedback_buffers
 }
 
 /// Which driver it is, and its name and version for people.

@@ -61,18 +61,23 @@ impl BufferCommands for Endpoint {
     /// A buffer for external memory is an ordinary one where the host cannot pass that kind of memory. One without bytes
     /// is none, and drivers differ in what they make of it.
     fn create_buffer(&mut self, args: &mut CreateBufferArgs<'_>) -> Result<vk::Result, Interrupt> {
-        bounds::check_described_buffer(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
+        let info = args.p_create_info;
+        let device = self.device(args.device.id)?;
+        let checked = bounds::check_described_buffer(info);
+        let checked = checked.and_then(|()| {
+            device.check_sharing(info.sharing_mode, info.p_queue_family_indices, info.queue_family_index_count)
+        });
+        checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryBufferCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?
         } else {
-            let device = self.device(args.device.id)?;
             let mut nodes = BufferChain::of(args.p_create_info, device.physical());
             let info = nodes.link(args.p_create_info);
             let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
             self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
         };
         if let Some(&buffer) = args.p_buffer.raws.first().filter(|_| result == vk::Result::SUCCESS) {
-            self.device(args.device.id)?.note_buffer(buffer, args.p_create_info);
+            device.note_buffer(buffer, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_buffer)
     }

@@ -100,7 +100,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_rasterizer_discard_enable(CmdSetRasterizerDiscardEnableArgs);
         cmd_set_depth_bias_enable(CmdSetDepthBiasEnableArgs);
         cmd_set_primitive_restart_enable(CmdSetPrimitiveRestartEnableArgs);
-        cmd_set_patch_control_points_ext(CmdSetPatchControlPointsEXTArgs);
         cmd_set_logic_op_ext(CmdSetLogicOpEXTArgs);
         cmd_set_line_stipple(CmdSetLineStippleArgs);
         cmd_end_conditional_rendering_ext(CmdEndConditionalRenderingEXTArgs);
@@ -125,8 +124,6 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_depth_clip_negative_one_to_one_ext(CmdSetDepthClipNegativeOneToOneEXTArgs);
         cmd_set_fragment_shading_rate_khr(CmdSetFragmentShadingRateKHRArgs<'_>);
         cmd_set_sample_locations_ext(CmdSetSampleLocationsEXTArgs<'_>);
-        cmd_set_rendering_attachment_locations(CmdSetRenderingAttachmentLocationsArgs<'_>);
-        cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>);
         cmd_draw_mesh_tasks_ext(CmdDrawMeshTasksEXTArgs);
         cmd_bind_sampler_heap_ext(CmdBindSamplerHeapEXTArgs<'_>);
         cmd_bind_resource_heap_ext(CmdBindResourceHeapEXTArgs<'_>);
@@ -163,6 +160,16 @@ impl CommandBufferCommands for Endpoint {
         cmd_set_vertex_input_ext(CmdSetVertexInputEXTArgs<'_>) => |room, args| {
             room.has_vertex_input(args.p_vertex_binding_descriptions, args.p_vertex_attribute_descriptions)
         };
+        cmd_set_rendering_attachment_locations(CmdSetRenderingAttachmentLocationsArgs<'_>) => |room, args| {
+            let members = ["pLocationInfo->colorAttachmentCount", "pLocationInfo->pColorAttachmentLocations[]"];
+            room.has_locations(members, args.p_location_info)
+        };
+        cmd_set_rendering_input_attachment_indices(CmdSetRenderingInputAttachmentIndicesArgs<'_>) => |room, args| {
+            let count = args.p_input_attachment_index_info.color_attachment_count;
+            room.has_attachments("pInputAttachmentIndexInfo->colorAttachmentCount", count)
+        };
+        cmd_set_patch_control_points_ext(CmdSetPatchControlPointsEXTArgs)
+            => |room, args| room.has_patch(args.patch_control_points);
         cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>)
             => |room, args| room.has_attachments("attachmentCount", args.attachment_count);
     }
@@ -243,7 +250,7 @@ impl CommandBufferCommands for Endpoint {
             => |_room, known, args| passes::check_begin(known, args.p_render_pass_begin);
         cmd_begin_rendering(CmdBeginRenderingArgs<'_>) => |room, known, args| {
             room.has_rendering(args.p_rendering_info)?;
-            passes::check_rendering(known, args.p_rendering_info)
+            passes::check_rendering(room, known, args.p_rendering_info)
         };
         cmd_bind_index_buffer(CmdBindIndexBufferArgs)
             => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);
@@ -258,13 +265,16 @@ impl CommandBufferCommands for Endpoint {
             room.has_vertex_buffers(args.first_binding, args.binding_count)?;
             buffers::check_bound(known, args.p_buffers.raws, args.p_offsets, args.p_sizes)
         };
-        cmd_bind_transform_feedback_buffers_ext(CmdBindTransformFeedbackBuffersEXTArgs<'_>) => |_room, known, args| {
+        cmd_bind_transform_feedback_buffers_ext(CmdBindTransformFeedbackBuffersEXTArgs<'_>) => |room, known, args| {
+            room.has_feedback("bindingCount", args.first_binding, args.binding_count)?;
             buffers::check_bound(known, args.p_buffers.raws, args.p_offsets, args.p_sizes)
         };
-        cmd_begin_transform_feedback_ext(CmdBeginTransformFeedbackEXTArgs<'_>) => |_room, known, args| {
+        cmd_begin_transform_feedback_ext(CmdBeginTransformFeedbackEXTArgs<'_>) => |room, known, args| {
+            room.has_feedback("counterBufferCount", args.first_counter_buffer, args.counter_buffer_count)?;
             buffers::check_counters(known, args.p_counter_buffers.raws, args.p_counter_buffer_offsets)
         };
-        cmd_end_transform_feedback_ext(CmdEndTransformFeedbackEXTArgs<'_>) => |_room, known, args| {
+        cmd_end_transform_feedback_ext(CmdEndTransformFeedbackEXTArgs<'_>) => |room, known, args| {
+            room.has_feedback("counterBufferCount", args.first_counter_buffer, args.counter_buffer_count)?;
             buffers::check_counters(known, args.p_counter_buffers.raws, args.p_counter_buffer_offsets)
         };
         cmd_draw_indirect_byte_count_ext(CmdDrawIndirectByteCountEXTArgs) => |_room, known, args| {

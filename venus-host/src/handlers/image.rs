@@ -32,6 +32,9 @@ impl ImageCommands for Endpoint {
         let device = self.device(args.device.id)?;
         let checked = bounds::check_image(args.p_create_info);
         let checked = checked.and_then(|()| device.check_image_made_again(args.p_create_info));
+        let (info, count) = (args.p_create_info, args.p_create_info.queue_family_index_count);
+        let checked =
+            checked.and_then(|()| device.check_sharing(info.sharing_mode, info.p_queue_family_indices, count));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = if chain::find::<vk::ExternalMemoryImageCreateInfo<'_>>(args.p_create_info).is_none() {
             self.forward(args)?

@@ -16,6 +16,9 @@ impl QueryPoolCommands for Endpoint {
 
     /// Drivers do not compare what is asked of a pool with how many queries it has.
     fn create_query_pool(&mut self, args: &mut CreateQueryPoolArgs<'_>) -> Result<vk::Result, Interrupt> {
+        if args.p_create_info.query_count == 0 {
+            return Err(self.invalid("pCreateInfo->queryCount", "is 0"));
+        }
         let result = self.forward(args)?;
         if self.is_created(args.device.id, result, &args.p_query_pool) {
             let detail = Detail::Queries(args.p_create_info.query_count);

@@ -5,6 +5,7 @@ mod binds;
 mod buffers;
 mod fitting;
 mod images;
+mod limits;
 mod passes;
 mod planted;
 mod sets;
@@ -26,9 +27,17 @@ use crate::world::{World, row};
 
 /// All violations.
 fn all_planted() -> impl Iterator<Item = &'static Planted> {
-    [planted::PLANTED, binds::PLANTED, buffers::PLANTED, images::PLANTED, sets::PLANTED, passes::PLANTED]
-        .into_iter()
-        .flatten()
+    [
+        planted::PLANTED,
+        binds::PLANTED,
+        buffers::PLANTED,
+        images::PLANTED,
+        limits::PLANTED,
+        sets::PLANTED,
+        passes::PLANTED,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the driver is called with for a command.

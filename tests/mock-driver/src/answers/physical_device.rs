@@ -64,6 +64,7 @@ fn limits(limits: &mut vk::PhysicalDeviceLimits) {
     limits.max_vertex_input_bindings = 32;
     limits.max_vertex_input_attributes = 32;
     limits.max_viewports = 16;
+    limits.max_tessellation_patch_size = 32;
     limits.max_framebuffer_width = 16_384;
     limits.max_framebuffer_height = 16_384;
     limits.max_framebuffer_layers = 2048;
@@ -104,6 +105,11 @@ pub(super) unsafe extern "system" fn get_physical_device_properties2(
     // SAFETY: a chain of structures that the caller wants to be filled.
     if let Some(driver) = unsafe { following::<vk::PhysicalDeviceDriverProperties<'_>>(answer.p_next) } {
         driver.driver_id = vk::DriverId::from_raw(STATE.lock().offers.driver);
+    }
+    // SAFETY: as above.
+    if let Some(feedback) = unsafe { following::<vk::PhysicalDeviceTransformFeedbackPropertiesEXT<'_>>(answer.p_next) }
+    {
+        feedback.max_transform_feedback_buffers = 4;
     }
     // SAFETY: as above.
     if let Some(heap) = unsafe { following(answer.p_next) } {

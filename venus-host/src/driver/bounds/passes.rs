@@ -13,7 +13,7 @@ use super::{
         device::slice,
         made::{Framebuffer, Known, Pass, View},
     },
-    below, refusal,
+    Room, below, refusal,
 };
 
 /// Whether a format has depths or stencils.
@@ -191,7 +191,7 @@ pub(crate) fn check_begin(known: &mut Known<'_>, info: &vk::RenderPassBeginInfo<
 }
 
 /// Views that are rendered to without a render pass are as large as what is rendered.
-pub(crate) fn check_rendering(known: &mut Known<'_>, info: &vk::RenderingInfo<'_>) -> Result<(), Refusal> {
+pub(crate) fn check_rendering(room: Room, known: &mut Known<'_>, info: &vk::RenderingInfo<'_>) -> Result<(), Refusal> {
     const OFFSET: &str = "pRenderingInfo->renderArea.offset";
     const COLOURS: [&str; 2] =
         ["pRenderingInfo->pColorAttachments[].imageView", "pRenderingInfo->pColorAttachments[].resolveImageView"];
@@ -214,6 +214,7 @@ pub(crate) fn check_rendering(known: &mut Known<'_>, info: &vk::RenderingInfo<'_
     }
     let layers = if info.view_mask == 0 { info.layer_count } else { views(info.view_mask) };
     let size = [width, height, layers.into()];
+    room.has_rendered(size)?;
     // SAFETY: (of all) counts and pointers belong together, and pointers are null or live as long as `info`: the decoder
     // made them.
     let attachments = [

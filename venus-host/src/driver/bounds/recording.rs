@@ -7,7 +7,7 @@ use venus_protocol::vk as venus;
 
 use super::{
     super::{Device, Refusal, chain, device::slice},
-    at_most, below, refusal, span,
+    at_most, below, below_or, refusal, sized, span,
 };
 
 /// Bytes that vkCmdUpdateBuffer can carry.
@@ -23,6 +23,11 @@ pub(crate) struct Room {
     vertex_attributes: u32,
     viewports: u32,
     attachments: u32,
+    /// Buffers that vertices are written to.
+    feedback: u32,
+    patch_points: u32,
+    /// Texels across and down, and layers, of what is rendered to.
+    rendered: [u32; 3],
 }
 
 impl Device {
@@ -36,6 +41,9 @@ impl Device {
             vertex_attributes: limits.max_vertex_input_attributes,
             viewports: limits.max_viewports,
             attachments: limits.max_color_attachments,
+            feedback: self.physical().feedback_buffers(),
+            patch_points: limits.max_tessellation_patch_size,
+            rendered: [limits.max_framebuffer_width, limits.max_framebuffer_height, limits.max_framebuffer_layers],
         }
     }
 }
@@ -119,6 +127,44 @@ impl Room {
     /// There is room for so many colour attachments; `member` says how many.
     pub(crate) fn has_attachments(self, member: &'static str, count: u32) -> Result<(), Refusal> {
         at_most(member, count, self.attachments)
+    }
+
+    /// The same, for where shaders write them, of which `members` say how many and which.
+    pub(crate) fn has_locations(
+        self,
+        [count, which]: [&'static str; 2],
+        info: &vk::RenderingAttachmentLocationInfoKHR<'_>,
+    ) -> Result<(), Refusal> {
+        self.has_attachments(count, info.color_attachment_count)?;
+        // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
+        let locations = unsafe { slice(info.p_color_attachment_locations, info.color_attachment_count) };
+        locations.iter().try_for_each(|each| below_or(which, vk::ATTACHMENT_UNUSED, *each, self.attachments))
+    }
+
+    /// There is room for so many buffers or counters of transform feedback from the first; `member` says how many.
+    pub(crate) fn has_feedback(self, member: &'static str, first: u32, count: u32) -> Result<(), Refusal> {
+        span(member, first, count, self.feedback)
+    }
+
+    /// So many texels across and down, and so many layers, can be rendered to.
+    pub(super) fn has_rendered(self, [width, height, layers]: [u64; 3]) -> Result<(), Refusal> {
+        let sizes = [
+            ("pRenderingInfo->renderArea.extent.width", width),
+            ("pRenderingInfo->renderArea.extent.height", height),
+            ("pRenderingInfo->layerCount", layers),
+        ];
+        sizes.into_iter().zip(self.rendered).try_for_each(|((member, size), most)| {
+            if size <= most.into() {
+                Ok(())
+            } else {
+                Err(refusal(member, format!("{size} are more than the limit of {most}")))
+            }
+        })
+    }
+
+    /// A patch has points, and not too many.
+    pub(crate) fn has_patch(self, points: u32) -> Result<(), Refusal> {
+        sized("patchControlPoints", points, self.patch_points)
     }
 
     /// The same, for those that are rendered to.

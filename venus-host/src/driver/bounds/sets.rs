@@ -188,14 +188,22 @@ fn too_many(member: &'static str, range: &Range) -> Refusal {
 pub(crate) fn check_layout(info: &vk::DescriptorSetLayoutCreateInfo<'_>) -> Result<(), Refusal> {
     // SAFETY: count and pointer belong together and live as long as `info`: the decoder made them.
     let bindings = unsafe { slice(info.p_bindings, info.binding_count) };
-    let sum = bindings.iter().fold(0_u64, |sum, binding| sum.saturating_add(binding.descriptor_count.into()));
+    let (mut sum, mut next, mut is_sorted) = (0_u64, 0_u64, true);
+    for binding in bindings {
+        sum = sum.saturating_add(binding.descriptor_count.into());
+        is_sorted &= u64::from(binding.binding) >= next;
+        next = u64::from(binding.binding).saturating_add(1);
+    }
     if sum > MOST_DESCRIPTORS {
         let reason = format!("{sum} descriptors are more than the limit of {MOST_DESCRIPTORS}");
         return Err(refusal("pCreateInfo->pBindings[].descriptorCount", reason));
     }
-    if bindings.is_sorted_by(|one, next| one.binding < next.binding) {
-        return Ok(());
-    }
+    if is_sorted { Ok(()) } else { check_numbers(bindings) }
+}
+
+/// The numbers of bindings differ, in whatever order they are.
+#[cold]
+fn check_numbers(bindings: &[vk::DescriptorSetLayoutBinding<'_>]) -> Result<(), Refusal> {
     let mut numbers: Vec<u32> = bindings.iter().map(|binding| binding.binding).collect();
     numbers.sort_unstable();
     match numbers.windows(2).find(|pair| pair.first() == pair.last()) {
