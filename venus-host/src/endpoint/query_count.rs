@@ -12,22 +12,22 @@ pub(crate) struct QueryCount {
     pool: u64,
     /// What the driver calls it.
     raw: u64,
-    count: u32,
+    queries: object::Queries,
     /// `Table::removals` when it was looked up.
     removals: u64,
 }
 
 impl QueryCount {
-    /// How many queries a pool has that the current command names; `None` if another ring has destroyed it since.
+    /// What queries a pool has that the current command names; `None` if another ring has destroyed it since.
     ///
     /// The pool is the one of both names: another one may have its id by now, and this command uses the old one.
     #[inline]
-    pub(crate) fn of(&mut self, objects: &object::Table, pool: Handle<vk::QueryPool>) -> Option<u32> {
+    pub(crate) fn of(&mut self, objects: &object::Table, pool: Handle<vk::QueryPool>) -> Option<object::Queries> {
         let (id, raw, removals) = (pool.id, pool.raw.as_raw(), objects.removals());
         if self.pool != id || self.raw != raw || self.removals != removals {
-            let count = objects.queries(id, raw)?;
-            *self = Self { pool: id, raw, count, removals };
+            let queries = objects.queries(id, raw)?;
+            *self = Self { pool: id, raw, queries, removals };
         }
-        Some(self.count)
+        Some(self.queries)
     }
 }

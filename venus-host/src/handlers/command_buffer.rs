@@ -364,9 +364,10 @@ impl CommandBufferCommands for Endpoint {
         const AVAILABILITY: vk::QueryResultFlags = vk::QueryResultFlags::WITH_AVAILABILITY;
         let (first, copied, flags) = (args.first_query, args.query_count, args.flags);
         self.check_queries(args.query_pool, |count| span("queryCount", first, copied, count))?;
+        let queries = self.query_count.of(&self.shared.objects, args.query_pool).ok_or_else(|| self.gone())?;
         let device = self.device(args.command_buffer.id)?;
         let results = Known::of(&device, &mut self.remembered).buffer(args.dst_buffer.raw);
-        let checked = buffers::check_results(results, args.dst_offset, [copied.into(), args.stride], flags);
+        let checked = buffers::check_results(results, args.dst_offset, (copied, args.stride), (queries.numbers, flags));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         if flags.contains(AVAILABILITY) && device.physical().driver_id() == vk::DriverId::MESA_LLVMPIPE {
             args.flags = flags & !AVAILABILITY;

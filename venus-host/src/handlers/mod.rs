@@ -226,8 +226,8 @@ impl Endpoint {
         pool: Handle<vk::QueryPool>,
         check: impl FnOnce(u32) -> Result<(), Refusal>,
     ) -> Result<(), Interrupt> {
-        let count = self.query_count.of(&self.shared.objects, pool).ok_or_else(|| self.gone())?;
-        check(count).map_err(|refusal| self.left_out_for(refusal))
+        let queries = self.query_count.of(&self.shared.objects, pool).ok_or_else(|| self.gone())?;
+        check(queries.count).map_err(|refusal| self.left_out_for(refusal))
     }
 
     /// There is no entry point for a command. It is left out if its command buffer is for queues that cannot do it.

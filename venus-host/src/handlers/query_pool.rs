@@ -3,11 +3,26 @@
 use venus_protocol::{args::*, dispatch::QueryPoolCommands, vk, wire::Command};
 
 use super::{destroy, queried, with_room};
-use crate::{driver::bounds, endpoint::Endpoint, error::Interrupt, object::Detail};
+use crate::{
+    driver::bounds,
+    endpoint::Endpoint,
+    error::Interrupt,
+    object::{Detail, Queries},
+};
 
 /// What one query answers at most: a 64-bit number for each of the 13 pipeline statistics and for the availability, and
 /// some to spare.
 const QUERY_BYTES: u64 = 256;
+
+/// How many numbers a query of a pool answers.
+fn numbers(info: &vk::QueryPoolCreateInfo<'_>) -> u32 {
+    match info.query_type {
+        vk::QueryType::PIPELINE_STATISTICS => info.pipeline_statistics.as_raw().count_ones(),
+        // Those that were written, and those that would have been.
+        vk::QueryType::TRANSFORM_FEEDBACK_STREAM_EXT => 2,
+        _ => 1,
+    }
+}
 
 impl QueryPoolCommands for Endpoint {
     destroy! {
@@ -21,7 +36,8 @@ impl QueryPoolCommands for Endpoint {
         }
         let result = self.forward(args)?;
         if self.is_created(args.device.id, result, &args.p_query_pool) {
-            let detail = Detail::Queries(args.p_create_info.query_count);
+            let count = args.p_create_info.query_count;
+            let detail = Detail::Queries(Queries { count, numbers: numbers(args.p_create_info) });
             self.adopt_as(args.device.id, &args.p_query_pool, detail)?;
         }
         Ok(result)

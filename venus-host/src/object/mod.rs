@@ -35,5 +35,5 @@ pub(crate) use self::{
     class::Uses,
     phantoms::{Cause, PhantomView},
     reclaim::Presence,
-    table::{Detail, Missed, NewObject, Removed, Table, TableError},
+    table::{Detail, Missed, NewObject, Queries, Removed, Table, TableError},
 };

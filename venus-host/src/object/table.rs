@@ -72,8 +72,16 @@ pub(crate) enum Detail {
     Memory(Arc<driver::Memory>),
     /// The ids of what was allocated from the pool.
     Pool(Box<PooledIds>),
-    /// How many queries a query pool has.
-    Queries(u32),
+    /// What a query pool has.
+    Queries(Queries),
+}
+
+/// What a query pool has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Queries {
+    pub(crate) count: u32,
+    /// How many numbers each of them answers.
+    pub(crate) numbers: u32,
 }
 
 /// One object.
@@ -238,11 +246,11 @@ impl Table {
         self.detail(id, |detail| if let Detail::Memory(found) = detail { Some(Arc::clone(found)) } else { None })
     }
 
-    /// How many queries the pool `id` has, which the driver calls `raw`.
-    pub(crate) fn queries(&self, id: u64, raw: u64) -> Option<u32> {
+    /// What the query pool `id` has, which the driver calls `raw`.
+    pub(crate) fn queries(&self, id: u64, raw: u64) -> Option<Queries> {
         let map = self.map.read();
         let entry = map.get(&id).filter(|entry| entry.raw == raw)?;
-        if let Detail::Queries(count) = entry.detail { Some(count) } else { None }
+        if let Detail::Queries(queries) = entry.detail { Some(queries) } else { None }
     }
 
     /// The device that `id` is or belongs to.

@@ -99,21 +99,19 @@ pub(crate) fn check_counters(known: &mut Known<'_>, counters: &[vk::Buffer], off
     Ok(())
 }
 
-/// Where results of so many queries go, each `stride` after the last: a number for each at least, and whether it is there.
+/// Where results of so many queries go, each `stride` after the last: so many numbers for each, and whether they are there.
 pub(crate) fn check_results(
     buffer: Option<u64>,
     offset: u64,
-    [count, stride]: [u64; 2],
-    flags: vk::QueryResultFlags,
+    (count, stride): (u32, u64),
+    (numbers, flags): (u32, vk::QueryResultFlags),
 ) -> Result<(), Refusal> {
-    let is_wide = flags.contains(vk::QueryResultFlags::TYPE_64);
-    let bytes = match (is_wide, flags.contains(vk::QueryResultFlags::WITH_AVAILABILITY)) {
-        (true, true) => 16,
-        (true, false) | (false, true) => 8,
-        (false, false) => 4,
-    };
-    let last = count.saturating_sub(1).saturating_mul(stride);
-    inside("dstOffset", buffer, offset, if count == 0 { 0 } else { last.saturating_add(bytes) })
+    let bytes = if flags.contains(vk::QueryResultFlags::TYPE_64) { 8 } else { 4 };
+    let told = flags & (vk::QueryResultFlags::WITH_AVAILABILITY | vk::QueryResultFlags::WITH_STATUS_KHR);
+    let numbers = u64::from(numbers).saturating_add(told.as_raw().count_ones().into());
+    let last = u64::from(count).saturating_sub(1).saturating_mul(stride);
+    let size = last.saturating_add(numbers.saturating_mul(bytes));
+    inside("dstOffset", buffer, offset, if count == 0 { 0 } else { size })
 }
 
 /// Parameters of `count` indirect draws of so many bytes, each `stride` after the last, or of as many as there are at most.
@@ -146,6 +144,20 @@ mod tests {
         assert!(inside("size", None, u64::MAX, 1).is_ok());
         let rest = |offset| inside_or_rest("size", Some(64), offset, vk::WHOLE_SIZE).is_ok();
         assert!(rest(0) && rest(63) && !rest(65));
+    }
+
+    #[test]
+    fn results_end_with_the_buffer() {
+        let (short, long) = (vk::QueryResultFlags::empty(), vk::QueryResultFlags::TYPE_64);
+        let check = |offset, queries, numbers| check_results(Some(64), offset, queries, numbers).is_ok();
+        assert!(check(60, (1, 0), (1, short)) && check(0, (8, 8), (1, long)) && check(64, (0, 8), (1, long)));
+        assert!(!check(61, (1, 0), (1, short)) && !check(0, (9, 8), (1, long)));
+        assert!(
+            check(16, (1, 0), (11, short))
+                && !check(16, (1, 0), (11, short | vk::QueryResultFlags::WITH_AVAILABILITY | long))
+        );
+        let told = vk::QueryResultFlags::WITH_AVAILABILITY;
+        assert!(check(56, (1, 0), (1, told)) && !check(60, (1, 0), (1, told)));
     }
 
     #[test]
