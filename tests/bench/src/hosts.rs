@@ -112,7 +112,7 @@ impl Measured {
         #[expect(clippy::cast_precision_loss, reason = "times here are far below 2^52 ns")]
         let times: Vec<f64> = times.iter().map(|time| time.as_nanos() as f64 / quantity.unit_ns()).collect();
         if let Some(figures) = self.figures.iter_mut().find(|figures| figures.quantity == quantity) {
-            figures.turns.push(Times { p50: median(times.clone()), p99: slowest(&times) });
+            figures.turns.push(Times { p99: slowest(&times), ..Times::from(median(times.clone())) });
             figures.samples.extend(times);
         }
     }

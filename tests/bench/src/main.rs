@@ -111,6 +111,9 @@ enum What {
         /// Measure only this case; may be given several times.
         #[arg(long, value_name = "CASE")]
         only: Vec<String>,
+        /// Keep programs (and native drivers) on one processor and hosts on another, by their numbers.
+        #[arg(long, value_name = "GUEST:HOST")]
+        pin: Option<programs::Pinned>,
         /// The guest root.
         #[arg(long, value_enum, default_value = "sid")]
         suite: Suite,
@@ -153,8 +156,8 @@ fn run(what: &What) -> Result<()> {
             idle::measure(venus, cases, roots::ensure(*suite)?.guest(), *rounds, json)
         }
         What::Page { figures, page, suite, note } => page::write(figures, page, roots::ensure(*suite)?.guest(), note),
-        What::Programs { venus, cases, against, only, suite, rounds, json } => {
-            let choice = programs::Choice { venus, cases, against: against.as_deref(), only };
+        What::Programs { venus, cases, against, only, pin, suite, rounds, json } => {
+            let choice = programs::Choice { venus, cases, against: against.as_deref(), only, pinned: *pin };
             choice.check()?;
             programs::measure(&choice, roots::ensure(*suite)?.guest(), *rounds, json)
         }

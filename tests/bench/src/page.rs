@@ -46,6 +46,8 @@ const TARGETS: &[(&str, Target)] = &[
 const TABLES: &[(&str, &str)] = &[
     ("hosts.json", "The small Rust guest of `tests/guest`, on both hosts"),
     ("programs.json", "Programs on Mesa's guest driver, natively and on both hosts"),
+    ("programs-pinned.json", "The same with programs, and native drivers, on one processor, and hosts on the other"),
+    ("programs-older.json", "The same, not kept to processors, with guest, drivers and virglrenderer of Debian trixie"),
     ("idle.json", "Guests with nothing to do; memory as Linux counts PSS, each shared page in parts"),
 ];
 
@@ -102,10 +104,13 @@ fn tables(found: &serde_json::Map<String, Value>, conditions: &[String]) -> Stri
         let Some(rows) = rows_of(name) else { continue };
         let turns = rows.iter().filter_map(|row| row.get("ours")?.get("turns")?.as_u64().or(Some(0))).max();
         let turns = turns.filter(|turns| *turns > 0).map_or(String::new(), |turns| format!(", turns: {turns}"));
-        let _ = writeln!(out, "\n{above}{turns}:\n");
+        let mesa = found.get(*name).and_then(|file| file.get("mesa")?.as_str());
+        let mesa = mesa.map_or(String::new(), |version| format!(", Mesa {version}"));
+        let _ = writeln!(out, "\n{above}{mesa}{turns}:\n");
         out.push_str("| | native | ours | peer | ours / peer | ours / native | target | met |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---|---|\n");
         rows.iter().for_each(|row| out.push_str(&line(row)));
+        out.push_str(&switches(&rows));
     }
     if let Some(rows) = found.get("codec.json").and_then(|file| file.get("codec")?.as_array()) {
         out.push_str("\nInstructions of the codec for each command, and of virglrenderer's decoder:\n\n");
@@ -159,6 +164,30 @@ fn line(row: &Value) -> String {
     format!("| {what} | {native} | {ours} | {peer} | {to_peer} | {to_native} | {words} | {met} |\n")
 }
 
+/// How often threads took turns for each row, if that was counted.
+fn switches(rows: &[Value]) -> String {
+    let counted = |row: &&Value| row.pointer("/ours/switches").is_some_and(Value::is_number);
+    let lines: String = rows
+        .iter()
+        .filter(counted)
+        .map(|row| {
+            let cell = |way: &str| match row.pointer(&format!("/{way}/switches")).and_then(Value::as_f64) {
+                Some(switches) => format!("{switches:.3}"),
+                None => "-".to_owned(),
+            };
+            let what = row.get("what").and_then(Value::as_str).unwrap_or_default();
+            format!("| {what} | {} | {} | {} |\n", cell("native"), cell("ours"), cell("peer"))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!(
+        "\nHow often the machine's processors went from one thread to another for each of these:\n\n\
+         | | native | ours | peer |\n|---|---:|---:|---:|\n{lines}"
+    )
+}
+
 /// One command of the codec.
 fn codec_line(row: &Value) -> String {
     let number = |of: &str, which: &str| row.get(of)?.get(which)?.as_f64();
@@ -192,7 +221,8 @@ mod tests {
     use crate::rows::{Outcome, Row, Times};
 
     fn row(case: &str, native: f64, ours: f64, peer: f64) -> Value {
-        let outcome = |p50| Outcome { turns: vec![Times { p50, p99: Some(3.0 * p50) }], failed: None };
+        let outcome =
+            |p50| Outcome { turns: vec![Times { p50, p99: Some(3.0 * p50), switches: Some(2.0) }], failed: None };
         Row([native, ours, peer].map(outcome)).json(case, "a title")
     }
 
@@ -215,7 +245,7 @@ mod tests {
         let lost = Row::default().json("time-submit", "a title");
         assert_eq!(line(&lost), "| a title | - | - | - | - | - | 0.6 of the peer's | - |\n");
         let failing = |turns| Outcome { turns, failed: Some("no end".to_owned()) };
-        let once = || vec![Times { p50: 2.0, p99: None }];
+        let once = || vec![Times::from(2.0)];
         let peer_fails = Row([Outcome::default(), Outcome { turns: once(), failed: None }, failing(once())]);
         let line_of = |row: &Row| line(&row.json("time-submit", "a title"));
         assert_eq!(line_of(&peer_fails), "| a title | - | 2.00 | fails | - | - | 0.6 of the peer's | - |\n");
@@ -248,5 +278,6 @@ mod tests {
         let text = tables(&found, &["a machine".to_owned(), "a version".to_owned()]);
         assert!(text.starts_with("a machine; a version.\n\nPrograms on Mesa's"), "{text}");
         assert!(text.contains("both hosts, turns: 1:\n") && !text.contains("codec"), "{text}");
+        assert!(text.ends_with("|---|---:|---:|---:|\n| a title | 2.000 | 2.000 | 2.000 |\n"), "{text}");
     }
 }

@@ -5,9 +5,11 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::{Value, json};
 use testbed::cases::Cases;
 use testbed::progress::Step;
@@ -85,13 +87,17 @@ fn frame_ns(said: &str, scene: &str) -> Option<f64> {
     (frames > 0.0).then(|| 1e9 / frames)
 }
 
-/// Takes `OK p50 1.0 ns, p99 2.0 ns, 3 times` apart.
+/// Takes `OK p50 1.0 ns, p99 2.0 ns, 3 times, 4.0 switches each` apart. The last may be missing.
 fn parse(said: &str, unit: f64) -> Result<Times> {
     let words: Vec<&str> = said.split_whitespace().collect();
-    let ["OK", "p50", p50, "ns,", "p99", p99, "ns,", ..] = words.as_slice() else {
+    let ["OK", "p50", p50, "ns,", "p99", p99, "ns,", _, _, rest @ ..] = words.as_slice() else {
         bail!("that is no timing");
     };
-    Ok(Times { p50: p50.parse::<f64>()? / unit, p99: Some(p99.parse::<f64>()? / unit) })
+    let switches = match rest {
+        [number, "switches", "each"] => Some(number.parse()?),
+        _ => None,
+    };
+    Ok(Times { p50: p50.parse::<f64>()? / unit, p99: Some(p99.parse::<f64>()? / unit), switches })
 }
 
 /// What to measure.
@@ -105,6 +111,33 @@ pub(crate) struct Choice<'a> {
     pub(crate) against: Option<&'a Path>,
     /// Names of the cases; all of them if there are none.
     pub(crate) only: &'a [String],
+    /// The processors of guests and of hosts, where each has its own.
+    pub(crate) pinned: Option<Pinned>,
+}
+
+/// Processors that programs and hosts are kept on: as `--pin GUEST:HOST` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    guest: usize,
+    host: usize,
+}
+
+impl FromStr for Pinned {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number of a processor"));
+        let (guest, host) = text.split_once(':').ok_or("two processors, as GUEST:HOST")?;
+        Ok(Self { guest: number(guest)?, host: number(host)? })
+    }
+}
+
+/// Keeps this thread on one processor, and so all processes that it starts from now on.
+fn stay_on(processor: usize) -> Result<()> {
+    ensure!(processor < CpuSet::MAX_CPU, "there is no processor {processor}");
+    let mut set = CpuSet::new();
+    set.set(processor);
+    sched_setaffinity(None, &set).with_context(|| format!("keeping to processor {processor}"))
 }
 
 impl Choice<'_> {
@@ -131,11 +164,17 @@ impl Choice<'_> {
 
 /// Measures a choice of rows on every way.
 pub(crate) fn measure(choice: &Choice<'_>, guest: &Guest, rounds: u32, json: &Path) -> Result<()> {
+    if let Some(pinned) = choice.pinned {
+        stay_on(pinned.host)?;
+    }
     let ours = Resident::venus(guest, choice.venus, &[])?;
     let peer = match choice.against {
         Some(other) => Resident::venus(guest, other, &[])?,
         None => Resident::virglrenderer(guest)?,
     };
+    if let Some(pinned) = choice.pinned {
+        stay_on(pinned.guest)?;
+    }
     let cases = std::path::absolute(choice.cases).context("resolving the program of the cases")?;
     let ways = Ways { guest, cases: Cases::at(cases), sockets: [ours.socket(), peer.socket()] };
     let mut rows: Vec<Row> = ROWS.iter().map(|_| Row::default()).collect();
@@ -185,6 +224,9 @@ fn print(choice: &Choice<'_>, rows: &[Row], guest: &Guest) {
 fn table(choice: &Choice<'_>, rows: &[Row], root: &str, mesa: &str) -> String {
     let mut out =
         format!("\napplications on Mesa {mesa} of {root}, median (99 %) of turns; ratios with their spread\n");
+    if let Some(Pinned { guest, host }) = choice.pinned {
+        let _ = writeln!(out, "programs, and native drivers, on processor {guest}, hosts on processor {host}");
+    }
     if let Some(other) = choice.against {
         let _ = writeln!(out, "ours is {}, other is {}", choice.venus.display(), other.display());
     }
@@ -214,6 +256,19 @@ fn table(choice: &Choice<'_>, rows: &[Row], root: &str, mesa: &str) -> String {
         }
         out.push('\n');
     }
+    let _ = write!(out, "\n{:<62}", "switches of the machine's threads, each");
+    for head in &heads[..Way::ALL.len()] {
+        let _ = write!(out, "{head:>20}");
+    }
+    out.push('\n');
+    for ((_, title, _), row) in ROWS.iter().zip(rows).filter(|(_, row)| row.of(Way::Ours).switches().is_some()) {
+        let _ = write!(out, "{title:<62}");
+        for way in Way::ALL {
+            let cell = row.of(way).switches().map_or_else(|| "-".to_owned(), |switches| format!("{switches:.3}"));
+            let _ = write!(out, "{cell:>20}");
+        }
+        out.push('\n');
+    }
     out
 }
 
@@ -233,13 +288,15 @@ mod tests {
     #[test]
     fn a_programs_times_are_read_in_the_rows_unit() {
         let times = parse("OK p50 1500.0 ns, p99 3000.0 ns, 10 times\n", 1e3).unwrap();
-        assert_eq!(times, Times { p50: 1.5, p99: Some(3.0) });
+        assert_eq!(times, Times { p50: 1.5, p99: Some(3.0), switches: None });
+        let switched = parse("OK p50 1.0 ns, p99 3.0 ns, 10 times, 2.5 switches each\n", 1.0).unwrap();
+        assert_eq!(switched.switches, Some(2.5));
         assert!(parse("SKIP no such device", 1.0).is_err());
         assert!(parse("OK p50 x ns, p99 3000.0 ns, 10 times\n", 1.0).is_err());
     }
 
     fn choice<'a>(only: &'a [String], against: Option<&'a Path>) -> Choice<'a> {
-        Choice { venus: Path::new("/new/venus"), cases: Path::new("/cases"), against, only }
+        Choice { venus: Path::new("/new/venus"), cases: Path::new("/cases"), against, only, pinned: None }
     }
 
     #[test]
@@ -259,6 +316,15 @@ mod tests {
         let other = table(&choice(&[], Some(Path::new("/old/venus"))), &rows, "sid", "26.2");
         assert!(other.contains("other is /old/venus") && other.contains("ours/other"), "{other}");
         assert!(!other.contains("peer"), "{other}");
+    }
+
+    #[test]
+    fn processors_are_numbers() {
+        assert_eq!("0:1".parse(), Ok(Pinned { guest: 0, host: 1 }));
+        for wrong in ["", "1", "a:1", "0:-1"] {
+            assert!(wrong.parse::<Pinned>().is_err(), "{wrong}");
+        }
+        assert!(stay_on(usize::MAX).unwrap_err().to_string().contains("no processor"));
     }
 
     #[test]

@@ -22,11 +22,13 @@ pub(crate) struct Times {
     pub(crate) p50: f64,
     /// Nothing where the turn is one number.
     pub(crate) p99: Option<f64>,
+    /// How often the processors went from one thread to another for each thing that was timed.
+    pub(crate) switches: Option<f64>,
 }
 
 impl From<f64> for Times {
     fn from(p50: f64) -> Self {
-        Self { p50, p99: None }
+        Self { p50, p99: None, switches: None }
     }
 }
 
@@ -46,6 +48,11 @@ impl Outcome {
     /// The median of the turns' slowest per cent.
     pub(crate) fn p99(&self) -> Option<f64> {
         some_median(self.turns.iter().filter_map(|times| times.p99).collect())
+    }
+
+    /// The median of the turns' switches.
+    pub(crate) fn switches(&self) -> Option<f64> {
+        some_median(self.turns.iter().filter_map(|times| times.switches).collect())
     }
 }
 
@@ -91,7 +98,10 @@ impl Row {
     pub(crate) fn json(&self, case: &str, title: &str) -> Value {
         let figures = |way| {
             let outcome = self.of(way);
-            json!({ "p50": outcome.p50(), "p99": outcome.p99(), "turns": outcome.turns.len(), "failed": outcome.failed })
+            json!({
+                "p50": outcome.p50(), "p99": outcome.p99(), "switches": outcome.switches(),
+                "turns": outcome.turns.len(), "failed": outcome.failed,
+            })
         };
         json!({
             "case": case, "what": title,
@@ -108,13 +118,14 @@ mod tests {
 
     #[test]
     fn ratios_are_of_the_same_turn() {
-        let times = |p50: f64| Times { p50, p99: Some(2.0 * p50) };
+        let times = |p50: f64| Times { p50, p99: Some(2.0 * p50), switches: Some(p50) };
         let turns = [vec![times(1.0), times(10.0), times(1.0)], vec![times(2.0), times(10.0), times(4.0)], Vec::new()];
         let row = Row(turns.map(|turns| Outcome { turns, failed: None }));
         assert_eq!(row.ratio(Way::Native), Some([2.0, 1.0, 4.0]));
         assert_eq!(row.ratio_of_p99(Way::Native), Some([2.0, 1.0, 4.0]));
         assert_eq!(row.ratio(Way::Peer), None);
         assert_eq!((row.of(Way::Peer).p50(), row.of(Way::Ours).p99()), (None, Some(8.0)));
+        assert_eq!((row.of(Way::Peer).switches(), row.of(Way::Ours).switches()), (None, Some(4.0)));
     }
 
     #[test]

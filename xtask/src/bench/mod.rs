@@ -21,6 +21,8 @@ use testbed::workspace;
 const FOLDER: &str = "target/bench";
 /// The page that has tables of them.
 const PAGE: &str = "docs/benchmarks.md";
+/// The processors of programs and of hosts, in the table that has both kept on one.
+const PINNED: &str = "0:1";
 
 /// Measure the codec and the hosts.
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// A `venus` command to use instead of building this workspace's.
     #[arg(long, value_name = "PATH")]
     host: Option<PathBuf>,
+    /// With `programs`: keep programs (and native drivers) on one processor and hosts on another, by their numbers.
+    #[arg(long, value_name = "GUEST:HOST", conflicts_with = "write")]
+    pin: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -95,9 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         measure_hosts(args, &programs, &folder.join("hosts.json"))?;
     }
     if wanted(What::Programs) && !args.no_guests {
-        let mut command = programs.command("programs", args);
-        command.arg("--json").arg(folder.join("programs.json"));
-        run_bench(command.arg("--cases").arg(&programs.cases))?;
+        measure_programs(args, &programs, &folder)?;
     }
     if wanted(What::Idle) && !args.no_guests {
         let mut command = programs.command("idle", args);
@@ -157,6 +160,24 @@ fn write_page(args: &Args, programs: &Programs, figures: &Path, load: &str) -> R
     command.args(["--suite", args.suite.name()]);
     run_bench(command.args([&commit, &compiler, &load].into_iter().flat_map(|note| ["--note", note.as_str()])))?;
     eprintln!("the tables are in {PAGE}");
+    Ok(())
+}
+
+/// For the page also with each side on a processor of its own, and with the older guest, in fewer turns.
+fn measure_programs(args: &Args, programs: &Programs, folder: &Path) -> Result<()> {
+    let measure = |suite: Suite, rounds: u32, pin: Option<&str>, file: &str| {
+        let mut command = Command::new(&programs.bench);
+        command.arg("programs").arg("--venus").arg(&programs.host).arg("--cases").arg(&programs.cases);
+        command.args(["--suite", suite.name(), "--rounds", &rounds.to_string()]);
+        command.args(pin.into_iter().flat_map(|pin| ["--pin", pin]));
+        run_bench(command.arg("--json").arg(folder.join(file)))
+    };
+    measure(args.suite, args.rounds, args.pin.as_deref(), "programs.json")?;
+    if args.write {
+        let fewer = args.rounds.div_ceil(2);
+        measure(args.suite, fewer, Some(PINNED), "programs-pinned.json")?;
+        measure(Suite::Trixie, fewer, None, "programs-older.json")?;
+    }
     Ok(())
 }
 

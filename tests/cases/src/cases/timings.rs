@@ -24,18 +24,23 @@ struct Times {
     times: Vec<Duration>,
     /// How many things one duration is of.
     each: u32,
+    /// How often the machine's processors went from one thread to another meanwhile, if that can be told.
+    switches: Option<u64>,
 }
 
 impl Times {
     /// Does something `number` times, after a tenth of that for nothing.
     fn of(number: u32, mut once: impl FnMut() -> Result<()>) -> Result<Self> {
         (0..number / 10).try_for_each(|_| once())?;
+        let before = switches();
         let times = (0..number).map(|_| {
             let started = Instant::now();
             once()?;
             Ok(started.elapsed())
         });
-        Ok(Self { times: times.collect::<Result<_>>()?, each: 1 })
+        let times = times.collect::<Result<_>>()?;
+        let switches = switches().zip(before).map(|(after, before)| after.saturating_sub(before));
+        Ok(Self { times, each: 1, switches })
     }
 
     /// The time that this share of them do not exceed, in nanoseconds.
@@ -48,8 +53,19 @@ impl Times {
     fn report(mut self) -> String {
         self.times.sort_unstable();
         let count = self.times.len();
-        format!("p50 {:.1} ns, p99 {:.1} ns, {count} times", self.quantile(50), self.quantile(99))
+        let mut report = format!("p50 {:.1} ns, p99 {:.1} ns, {count} times", self.quantile(50), self.quantile(99));
+        if let Some(switches) = self.switches.filter(|_| count > 0) {
+            let each = switches as f64 / (count as f64 * f64::from(self.each));
+            report += &format!(", {each:.6} switches each");
+        }
+        report
     }
+}
+
+/// How often the processors of the machine have gone from one thread to another since it was started.
+fn switches() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("ctxt "))?.parse().ok()
 }
 
 /// From nothing to a queue.
@@ -253,8 +269,10 @@ mod tests {
     #[test]
     fn times_are_reported_by_the_piece() {
         let times = (1..=100).map(Duration::from_micros).collect();
-        assert_eq!(Times { times, each: 10 }.report(), "p50 5100.0 ns, p99 10000.0 ns, 100 times");
-        assert_eq!(Times { times: Vec::new(), each: 1 }.report(), "p50 0.0 ns, p99 0.0 ns, 0 times");
+        let all = Times { times, each: 10, switches: Some(2000) };
+        assert_eq!(all.report(), "p50 5100.0 ns, p99 10000.0 ns, 100 times, 2.000000 switches each");
+        let none = Times { times: Vec::new(), each: 1, switches: Some(3) };
+        assert_eq!(none.report(), "p50 0.0 ns, p99 0.0 ns, 0 times");
     }
 
     #[test]
