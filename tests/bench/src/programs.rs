@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use testbed::cases::Cases;
+use testbed::process::stay_on;
 use testbed::progress::Step;
 use testbed::resident::Resident;
 use testbed::sandbox::{Guest, GuestRun, Screen, Vulkan};
@@ -130,14 +130,6 @@ impl FromStr for Pinned {
         let (guest, host) = text.split_once(':').ok_or("two processors, as GUEST:HOST")?;
         Ok(Self { guest: number(guest)?, host: number(host)? })
     }
-}
-
-/// Keeps this thread on one processor, and so all processes that it starts from now on.
-fn stay_on(processor: usize) -> Result<()> {
-    ensure!(processor < CpuSet::MAX_CPU, "there is no processor {processor}");
-    let mut set = CpuSet::new();
-    set.set(processor);
-    sched_setaffinity(None, &set).with_context(|| format!("keeping to processor {processor}"))
 }
 
 impl Choice<'_> {
@@ -324,7 +316,6 @@ mod tests {
         for wrong in ["", "1", "a:1", "0:-1"] {
             assert!(wrong.parse::<Pinned>().is_err(), "{wrong}");
         }
-        assert!(stay_on(usize::MAX).unwrap_err().to_string().contains("no processor"));
     }
 
     #[test]

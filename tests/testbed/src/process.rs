@@ -14,6 +14,18 @@ use std::time::{Duration, Instant};
 /// How often a waiting thread looks whether its child has ended.
 const POLL: Duration = Duration::from_millis(5);
 
+/// Keeps this thread on one processor, and so all processes that it starts from now on.
+///
+/// # Errors
+///
+/// The machine has no such processor, or this process may not use it.
+pub fn stay_on(processor: usize) -> Result<()> {
+    ensure!(processor < rustix::thread::CpuSet::MAX_CPU, "there is no processor {processor}");
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(processor);
+    rustix::thread::sched_setaffinity(None, &set).with_context(|| format!("keeping to processor {processor}"))
+}
+
 /// Writes a program, by another process. If this one had the file open for writing, so would for a moment whatever its
 /// other threads start then, and a program that somebody writes to cannot be started ("Text file busy").
 ///
@@ -295,6 +307,12 @@ mod tests {
             std::thread::yield_now();
         }
         sleeping.kill().unwrap();
+    }
+
+    #[test]
+    fn a_processor_that_there_is_not_is_refused() {
+        let error = stay_on(usize::MAX).unwrap_err().to_string();
+        assert!(error.contains("no processor 18446744073709551615"), "{error}");
     }
 
     #[test]
