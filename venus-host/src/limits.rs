@@ -199,12 +199,14 @@ pub struct Budget {
     objects: usize,
     rings: usize,
     descriptors: u64,
+    gpu_time: Option<Duration>,
 }
 
 impl Default for Budget {
-    /// As much memory and as many descriptors as there are, [`OBJECTS`] and [`RINGS`].
+    /// As much memory and as many descriptors as there are, [`OBJECTS`] and [`RINGS`], and as much of the GPU's time as
+    /// anything takes.
     fn default() -> Self {
-        Self { memory_bytes: u64::MAX, objects: OBJECTS, rings: RINGS, descriptors: u64::MAX }
+        Self { memory_bytes: u64::MAX, objects: OBJECTS, rings: RINGS, descriptors: u64::MAX, gpu_time: None }
     }
 }
 
@@ -237,6 +239,15 @@ impl Budget {
     #[must_use]
     pub fn descriptors(mut self, count: u64) -> Self {
         self.descriptors = count;
+        self
+    }
+
+    /// How long the GPU may take to the end of what a queue was given at a time. A guest that has it take longer loses its
+    /// device, by the end of its context. What waits in the queue counts, for the program, too: for a semaphore that
+    /// it signals itself, say.
+    #[must_use]
+    pub fn gpu_time(mut self, limit: Duration) -> Self {
+        self.gpu_time = Some(limit);
         self
     }
 
@@ -274,6 +285,12 @@ impl Budget {
     #[must_use]
     pub fn max_descriptors(&self) -> u64 {
         self.descriptors
+    }
+
+    /// What [`Budget::gpu_time`] has set.
+    #[must_use]
+    pub fn max_gpu_time(&self) -> Option<Duration> {
+        self.gpu_time
     }
 
     /// What [`Budget::rings`] has set.

@@ -121,6 +121,21 @@ fn a_guest_has_no_more_objects_than_it_may() {
     bounded(name, ["--max-objects", "500"], &["timelines", "2000"]);
 }
 
+/// A guest whose work takes the GPU too long loses its device; the next one is served.
+#[test]
+fn a_guest_has_no_more_of_the_gpus_time_than_it_may() {
+    let name = "a_guest_has_no_more_of_the_gpus_time_than_it_may";
+    let (Some(place), Some(guest)) = (place(name), guest(name, SID[0])) else { return };
+    let mut host = place.host(&["--max-gpu-time", "2"]);
+    let finished = place.through(&guest, &host.socket(), &["lost-fence"]).output().unwrap();
+    assert!(finished.stdout.starts_with("LOST "), "{finished:?}\n{}", host.log());
+    assert!(host.log().contains("context lost: vkQueueSubmit: the GPU has not come to the end"), "{}", host.log());
+    let finished = place.through(&guest, &host.socket(), &["fences", "100"]).output().unwrap();
+    verdict(finished, "100 fences", &host.log());
+    host.expect_no_guests(TEARDOWN).unwrap();
+    host.expect_alive().unwrap();
+}
+
 /// Threads beyond the last ring share one.
 #[test]
 fn a_guest_of_more_threads_than_it_may_have_rings_works() {

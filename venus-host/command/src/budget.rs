@@ -1,6 +1,6 @@
 //! What one guest may hold at a time.
 
-use std::{ffi::OsString, fmt, str::FromStr};
+use std::{ffi::OsString, fmt, str::FromStr, time::Duration};
 
 use clap::{Args, value_parser};
 use venus_host::limits::Budget;
@@ -30,6 +30,11 @@ pub(super) struct BudgetArgs {
     #[arg(long, env = "VENUS_MAX_DESCRIPTORS", value_name = "N",
         value_parser = value_parser!(u64).range(FEWEST_DESCRIPTORS..))]
     max_descriptors: Option<u64>,
+
+    /// End a guest when the GPU has not come in so many seconds to the end of what one of its queues was given. What waits
+    /// in the queue counts, also for the program itself. Without this, the GPU may take as long as it likes
+    #[arg(long, env = "VENUS_MAX_GPU_TIME", value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
+    max_gpu_time: Option<u64>,
 }
 
 impl BudgetArgs {
@@ -48,6 +53,9 @@ impl BudgetArgs {
         if let Some(descriptors) = self.max_descriptors {
             budget = budget.descriptors(descriptors);
         }
+        if let Some(seconds) = self.max_gpu_time {
+            budget = budget.gpu_time(Duration::from_secs(seconds));
+        }
         budget
     }
 
@@ -58,6 +66,7 @@ impl BudgetArgs {
             ("VENUS_MAX_OBJECTS", self.max_objects.map(|count| count.to_string())),
             ("VENUS_MAX_RINGS", self.max_rings.map(|count| count.to_string())),
             ("VENUS_MAX_DESCRIPTORS", self.max_descriptors.map(|count| count.to_string())),
+            ("VENUS_MAX_GPU_TIME", self.max_gpu_time.map(|seconds| seconds.to_string())),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?.into())))
     }
@@ -116,6 +125,7 @@ mod tests {
 
         let arguments =
             ["", "--max-memory", "2G", "--max-objects", "10", "--max-rings", "3", "--max-descriptors", "600"];
+        let arguments = arguments.into_iter().chain(["--max-gpu-time", "7"]);
         let cli = <Cli as clap::Parser>::parse_from(arguments);
         let told: Vec<_> = cli.budget.environment().map(|(name, value)| (name, value.into_string().unwrap())).collect();
         let expected = [
@@ -123,9 +133,11 @@ mod tests {
             ("VENUS_MAX_OBJECTS", "10".to_owned()),
             ("VENUS_MAX_RINGS", "3".to_owned()),
             ("VENUS_MAX_DESCRIPTORS", "600".to_owned()),
+            ("VENUS_MAX_GPU_TIME", "7".to_owned()),
         ];
         assert_eq!(told, expected);
         let budget = Budget::default().memory_bytes(2 << 30).objects(10).rings(3).descriptors(600);
+        let budget = budget.gpu_time(Duration::from_secs(7));
         assert_eq!(cli.budget.budget(), budget);
         assert_eq!(BudgetArgs::default().budget(), Budget::default());
     }

@@ -9,6 +9,7 @@
 //! | `VENUS_PROTOCOL` | `433`, `448`, `453` | the level of the protocol that guests are served at |
 //! | `VENUS_MAX_MEMORY` | a number of bytes | how much memory each guest may hold |
 //! | `VENUS_MAX_OBJECTS` | a number | how many Vulkan objects each guest may have |
+//! | `VENUS_MAX_GPU_TIME` | seconds | how long the GPU may take to the end of what a queue of a guest's was given |
 //! | `VENUS_PIPELINE_CACHE` | `checked`, `trust` | what becomes of pipeline-cache data that guests bring |
 //! | `VENUS_PIPELINE_CACHE_KEY` | a path | the file with the key that such data is known by; made if there is none |
 //! | `VENUS_SANDBOX` | `strict`, `on`, `off` | what a process that serves a context gives up |
@@ -18,7 +19,7 @@
 //!
 //! All but the first and the last mean what they mean to `venus serve`. An empty variable is as good as none.
 
-use std::{env::split_paths, path::Path, str::FromStr};
+use std::{env::split_paths, num::NonZeroU64, path::Path, str::FromStr, time::Duration};
 
 use venus_host::{
     driver::{CacheKey, CachePolicy, Config, GpuChoice, Level, MemoryChoice, PipelineCaches, Profile},
@@ -124,6 +125,9 @@ fn budget_from(variable: impl Fn(&str) -> Option<String>, mut budget: Budget) ->
     if let Some(objects) = parsed(&variable, "VENUS_MAX_OBJECTS")? {
         budget = budget.objects(objects);
     }
+    if let Some(seconds) = parsed::<NonZeroU64>(&variable, "VENUS_MAX_GPU_TIME")? {
+        budget = budget.gpu_time(Duration::from_secs(seconds.get()));
+    }
     Ok(budget)
 }
 
@@ -167,6 +171,11 @@ mod tests {
         assert!(config.validate);
         let budget = budget_from(|name| (name == "VENUS_MAX_MEMORY").then(|| "4096".to_owned()), Budget::default());
         assert_eq!(budget, Ok(Budget::default().memory_bytes(4096)));
+        let with = |value: &'static str| {
+            budget_from(|name| (name == "VENUS_MAX_GPU_TIME").then(|| value.to_owned()), Budget::default())
+        };
+        assert_eq!(with("3"), Ok(Budget::default().gpu_time(Duration::from_secs(3))));
+        assert!(with("0").is_err());
     }
 
     #[test]

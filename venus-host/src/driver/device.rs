@@ -20,7 +20,7 @@ use super::{
     memory::{LinearImages, MappedAllocations},
     queue_request::{check_queue_requests, create_queues, queue_requests, restricted_procs, tell_of_priorities},
     sanitize,
-    sync::{Orphans, Queue},
+    sync::{Orphans, Queue, Watch},
 };
 use crate::{error::GUEST_DRIVER, thread::deadline};
 
@@ -47,6 +47,8 @@ pub(crate) struct Device {
     linear_images: LinearImages,
     /// What its objects were made with.
     made: Made,
+    /// Who looks whether its queues come to an end, if somebody does.
+    watch: Option<Arc<Watch>>,
 }
 
 /// vkCreateDevice with these extensions instead of the guest's own.
@@ -142,7 +144,18 @@ impl Device {
             mapped_allocations: MappedAllocations::default(),
             linear_images: LinearImages::default(),
             made: Made::default(),
+            watch: None,
         })
+    }
+
+    /// Has its queues watched, or not.
+    pub(crate) fn with_watch(self, watch: Option<Arc<Watch>>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Who watches its queues.
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.watch.as_ref()
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -32,8 +32,12 @@ impl Shared {
 /// Waits for the GPU, retires the fences of the device's queues, frees what is left of its objects, users first, and
 /// then the device.
 pub(crate) fn tear_down(device: &Device, timelines: Unbound, children: Vec<Removed>) {
-    let idle = device.wait_idle(IDLE_LIMIT);
+    let is_stuck = device.watch().is_some_and(|watch| watch.has_given_up());
+    let idle = device.wait_idle(if is_stuck { Duration::ZERO } else { IDLE_LIMIT });
     timelines.stop();
+    if let Some(watch) = device.watch() {
+        watch.stop();
+    }
     if !idle {
         // Freeing what the GPU uses is worse than keeping it. In a worker the process ends soon, and everything with
         // it.

@@ -6,9 +6,9 @@ use venus_protocol::{args::*, dispatch::DeviceCommands, vk};
 
 use super::{forward, refuse};
 use crate::{
-    driver::{self, Device},
+    driver::{self, Device, sync::Watch},
     endpoint::{Endpoint, tear_down},
-    error::{GUEST_DRIVER, Interrupt},
+    error::{BUDGETED, Fatal, GUEST_DRIVER, Interrupt},
     object::{Detail, NewObject},
 };
 
@@ -36,7 +36,7 @@ impl DeviceCommands for Endpoint {
         };
         let created = self.in_driver(|_| Device::new(physical, id, args.p_create_info));
         let device = match created {
-            Ok(device) => Arc::new(device),
+            Ok(device) => Arc::new(device.with_watch(self.watch())),
             Err(failure) => {
                 self.note_uncreated(&failure, 0, vk::ObjectType::DEVICE, &[id]);
                 return Ok(failure.result);
@@ -60,6 +60,20 @@ impl DeviceCommands for Endpoint {
 }
 
 impl Endpoint {
+    /// Who watches a new device's queues, where the GPU's time is bounded: the context ends if one takes longer.
+    fn watch(&self) -> Option<Arc<Watch>> {
+        let limit = self.shared.budget.max_gpu_time()?;
+        let shared = Arc::downgrade(&self.shared);
+        Some(Watch::new(
+            limit,
+            Box::new(move || {
+                let Some(shared) = shared.upgrade() else { return };
+                let reason = format!("the GPU has not come to the end of what a queue was given in {limit:?}");
+                shared.fail(Fatal::new("vkQueueSubmit", reason).advice(BUDGETED));
+            }),
+        ))
+    }
+
     /// Makes a device and all it owns disappear from the guest's view at once, and ends them when no endpoint can be
     /// using them.
     pub(super) fn retire_device(&mut self, id: u64) -> Result<(), Interrupt> {

@@ -1,6 +1,6 @@
 //! Queues.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use venus_protocol::{
     args::*,
@@ -14,7 +14,7 @@ use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
     driver::{self, FamilyProcs, chain, made::Known, sanitize, submits, sync::Queue},
     endpoint::{Endpoint, Span},
-    error::{APPLICATION, GUEST_DRIVER, Interrupt},
+    error::{APPLICATION, Fatal, GUEST_DRIVER, Interrupt},
     object::NewObject,
 };
 
@@ -108,6 +108,11 @@ impl QueueCommands for Endpoint {
     }
 }
 
+#[cold]
+fn unwatched(command: &'static str, error: &io::Error) -> Interrupt {
+    Fatal::new(command, format!("no thread can watch how long the GPU takes: {error}")).into()
+}
+
 impl Endpoint {
     /// The family of a queue that cannot do everything, if some of these command buffers are not of that family.
     fn foreign_to(
@@ -130,6 +135,11 @@ impl Endpoint {
         let device = self.device_cache.device(&self.shared.objects, args.owner_id()).ok_or_else(|| gone(C::NAME))?;
         let queue = device.queue(queue).ok_or_else(|| gone(C::NAME))?;
         self.shared.counters.add_submission();
+        let note = || match device.watch() {
+            Some(watch) => watch.note(device, queue).map_err(|error| unwatched(C::NAME, &error)),
+            None => Ok(()),
+        };
+        note()?;
         let called = match &mut self.observers {
             None => {
                 let _lock = queue.lock();
@@ -140,6 +150,7 @@ impl Endpoint {
                 observers.within(Span::Driver(C::NAME), || driver::call(args, device.procs()))
             }
         };
+        note()?;
         let returned = called.ok_or_else(|| no_entry_point(C::NAME))?;
         if returned.is_device_lost() {
             self.note_device_lost(vk::Result::ERROR_DEVICE_LOST);

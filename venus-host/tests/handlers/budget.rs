@@ -1,5 +1,10 @@
 //! What one guest may hold: more is answered, and what was given back can be had again.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use mock_driver::Mock;
 use venus_host::{
     limits::{Budget, LEAST_COMMAND_BYTES, SPARE_DESCRIPTORS},
@@ -159,6 +164,49 @@ fn rings() {
     ring.write(&mut world, &request);
     ring.wait();
     assert_eq!(mock.names(), ["vkCmdFillBuffer"]);
+    drop(world);
+    mock.assert_clean();
+}
+
+/// A guest with a submission, and this much of the GPU's time.
+fn submitted<'m>(mock: &'m Mock, limit: Duration) -> World<'m> {
+    let mut world = World::within(mock, config(mock), Budget::default().gpu_time(limit));
+    let sent = world.send(reflect::command(CommandType::QUEUE_SUBMIT).expect("it travels"));
+    assert_eq!(result(&sent), vk::Result::SUCCESS);
+    world
+}
+
+#[test]
+fn a_gpu_that_does_not_come_to_an_end_ends_its_context() {
+    let mock = Mock::take();
+    mock.fail("vkGetFenceStatus", vk::Result::NOT_READY);
+    let world = submitted(&mock, Duration::from_millis(50));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while world.context.lost().is_none() {
+        assert!(Instant::now() < deadline, "nobody has noticed");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let lost = world.context.lost().expect("it is").to_string();
+    assert!(lost.contains("vkQueueSubmit") && lost.contains("50ms") && lost.contains("venus serve --help"), "{lost}");
+    mock.forgive();
+    drop(world);
+    mock.assert_clean();
+}
+
+#[test]
+fn a_gpu_that_comes_to_its_end_in_time_is_watched_on_and_nothing_is_left_of_it() {
+    let mock = Mock::take();
+    let mut world = submitted(&mock, Duration::from_secs(3600));
+    let fences = |mock: &Mock| mock.names().iter().filter(|name| **name == "vkQueueSubmit").count();
+    // The guest's own is noted with what it sends.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fences(&mock) == 0 {
+        assert!(Instant::now() < deadline, "nobody watches");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let sent = world.send(reflect::command(CommandType::QUEUE_SUBMIT).expect("it travels"));
+    assert_eq!(result(&sent), vk::Result::SUCCESS);
+    assert!(world.context.lost().is_none());
     drop(world);
     mock.assert_clean();
 }

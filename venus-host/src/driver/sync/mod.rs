@@ -13,10 +13,12 @@
 mod emulation;
 mod queue;
 mod timeline;
+mod watch;
 
 pub use self::timeline::{Retire, Retired};
 pub(crate) use self::{
     emulation::{Orphan, Orphans},
     queue::Queue,
     timeline::{Timelines, Unbound},
+    watch::Watch,
 };

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Instant,
 };
 
@@ -19,11 +19,13 @@ pub(crate) struct Queue {
     lock: Mutex<()>,
     /// The guest's id, 0 until it has asked.
     id: AtomicU64,
+    /// It was given something since somebody has last asked.
+    is_busy: AtomicBool,
 }
 
 impl Queue {
     pub(crate) fn new(raw: vk::Queue, family: u32, index: u32, flags: vk::DeviceQueueCreateFlags) -> Self {
-        Self { raw, family, index, flags, lock: Mutex::new(()), id: AtomicU64::new(0) }
+        Self { raw, family, index, flags, lock: Mutex::new(()), id: AtomicU64::new(0), is_busy: AtomicBool::new(false) }
     }
 
     pub(crate) fn raw(&self) -> vk::Queue {
@@ -48,6 +50,16 @@ impl Queue {
     /// return.
     pub(crate) fn lock_until(&self, deadline: Instant) -> Option<MutexGuard<'_, ()>> {
         self.lock.try_lock_until(deadline)
+    }
+
+    /// Notes that it is given something, and says whether that was noted already.
+    pub(super) fn set_busy(&self) -> bool {
+        self.is_busy.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether it was given something since this was last asked.
+    pub(super) fn take_busy(&self) -> bool {
+        self.is_busy.swap(false, Ordering::AcqRel)
     }
 
     /// Gives the queue its id; `false` if it has one.
