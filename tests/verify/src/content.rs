@@ -65,6 +65,9 @@ enum Value {
 
 use Value::{Extent, MemoryResource, NewRing, Number, Object, QueueIndex, Ring, RingIdx, Shmem, Stage, Words};
 
+/// VK_PIPELINE_BIND_POINT_RAY_TRACING_KHR.
+const RAY_TRACING: u64 = 1_000_165_000;
+
 /// The numbers of a set layout's bindings.
 const BINDINGS: &[u32] = &[0, 1, 2, 3, 4, 5];
 
@@ -167,6 +170,22 @@ const VALUES: &[(&str, &str, Value)] = &[
     ("VkGraphicsPipelineCreateInfo", "basePipelineIndex", Number(u32::MAX as u64)),
     ("VkComputePipelineCreateInfo", "basePipelineIndex", Number(u32::MAX as u64)),
     ("VkRayTracingPipelineCreateInfoKHR", "basePipelineIndex", Number(u32::MAX as u64)),
+    ("vkCmdBindPipeline", "pipelineBindPoint", Number(RAY_TRACING)),
+    ("vkCmdBindDescriptorSets", "pipelineBindPoint", Number(1)),
+    ("vkCmdPushDescriptorSet", "pipelineBindPoint", Number(1)),
+    ("vkCmdSetPrimitiveTopology", "primitiveTopology", Number(9)),
+    ("vkCmdSetDepthCompareOp", "depthCompareOp", Number(7)),
+    ("vkCmdSetStencilOp", "failOp", Number(4)),
+    ("vkCmdSetStencilOp", "passOp", Number(5)),
+    ("vkCmdSetStencilOp", "depthFailOp", Number(6)),
+    ("vkCmdSetStencilOp", "compareOp", Number(3)),
+    ("vkCmdSetLogicOpEXT", "logicOp", Number(13)),
+    ("vkGetRayTracingShaderGroupHandlesKHR", "firstGroup", Number(0)),
+    ("vkGetRayTracingCaptureReplayShaderGroupHandlesKHR", "firstGroup", Number(0)),
+    ("vkGetRayTracingShaderGroupStackSizeKHR", "group", Number(0)),
+    ("VkRayTracingPipelineCreateInfoKHR", "flags", Number(0)),
+    // A pipeline cannot be made of one that is there already.
+    ("VkPipelineLibraryCreateInfoKHR", "libraryCount", Number(0)),
     ("VkImageCreateInfo", "mipLevels", Number(1)),
     ("VkImageCreateInfo", "imageType", Number(2)),
     ("VkImageCreateInfo", "flags", Number(0x28)),
@@ -291,11 +310,17 @@ pub fn chain(root: &'static StructRow) -> impl Iterator<Item = &'static StructRo
     CHAINS.iter().filter(|(name, _)| *name == root.name).filter_map(|(_, child)| reflect::structure(child))
 }
 
-/// The command that makes objects of a type: the first, if there are several.
+/// The command that makes objects of a type: the first, if there are several. Pipelines trace rays, since some commands take no
+/// others.
 pub fn maker(kind: vk::ObjectType) -> Option<&'static CommandRow> {
     static MAKERS: LazyLock<BTreeMap<i32, &'static CommandRow>> = LazyLock::new(|| {
         let mut makers = BTreeMap::new();
-        for row in reflect::commands().filter(|row| row.command != CommandType::GET_DEVICE_QUEUE) {
+        let others = [
+            CommandType::GET_DEVICE_QUEUE,
+            CommandType::CREATE_GRAPHICS_PIPELINES,
+            CommandType::CREATE_COMPUTE_PIPELINES,
+        ];
+        for row in reflect::commands().filter(|row| !others.contains(&row.command)) {
             for param in row.outputs() {
                 if let Item::Handle(handle) = param.item {
                     makers.entry(handle.object_type.as_raw()).or_insert(row);

@@ -10,6 +10,7 @@ mod binds;
 pub(crate) mod buffers;
 pub(crate) mod images;
 pub(crate) mod passes;
+pub(crate) mod pipelines;
 mod recording;
 pub(crate) mod sets;
 
@@ -51,6 +52,12 @@ pub(crate) fn below(member: &'static str, index: u32, count: u32) -> Result<(), 
 /// As [`below`], for a number that may stand for none.
 fn below_or(member: &'static str, none: u32, index: u32, count: u32) -> Result<(), Refusal> {
     if index == none { Ok(()) } else { below(member, index, count) }
+}
+
+/// Fails unless a number with a name is one of those from 0 to `last`.
+#[inline]
+pub(crate) fn up_to(member: &'static str, number: i32, last: i32) -> Result<(), Refusal> {
+    if (0..=last).contains(&number) { Ok(()) } else { Err(refusal(member, format!("is {number}, which is none"))) }
 }
 
 /// Fails if there are more than `most`.

@@ -22,7 +22,7 @@ use parking_lot::RwLock;
 use super::{
     Device,
     bounds::{
-        images,
+        images, pipelines,
         sets::{self, SetLayout},
     },
     device::slice,
@@ -61,6 +61,16 @@ impl Image {
     pub(super) fn is_3d(&self) -> bool {
         self.kind == vk::ImageType::TYPE_3D
     }
+}
+
+/// What a pipeline was made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pipeline {
+    /// Where it can be bound; nowhere if it is a library.
+    pub(super) bind_point: i32,
+    pub(super) is_library: bool,
+    /// Groups of shaders, if it traces rays.
+    pub(super) groups: u32,
 }
 
 /// What memory was allocated with.
@@ -158,6 +168,7 @@ pub(crate) struct Made {
     /// Sizes in bytes.
     buffers: Shelf<u64>,
     memories: Shelf<Memory>,
+    pipelines: Shelf<Pipeline>,
     images: Shelf<Image>,
     set_layouts: Shelf<Arc<SetLayout>>,
     pipeline_layouts: Shelf<SetLayouts>,
@@ -173,6 +184,7 @@ impl Default for Made {
             age: AtomicU64::new(next_age()),
             buffers: Shelf::default(),
             memories: Shelf::default(),
+            pipelines: Shelf::default(),
             images: Shelf::default(),
             set_layouts: Shelf::default(),
             pipeline_layouts: Shelf::default(),
@@ -195,6 +207,7 @@ impl Made {
         let was_known = match kind {
             vk::ObjectType::BUFFER => self.buffers.write().remove(&raw).is_some(),
             vk::ObjectType::DEVICE_MEMORY => self.memories.write().remove(&raw).is_some(),
+            vk::ObjectType::PIPELINE => self.pipelines.write().remove(&raw).is_some(),
             vk::ObjectType::IMAGE => self.images.write().remove(&raw).is_some(),
             vk::ObjectType::DESCRIPTOR_SET_LAYOUT => self.set_layouts.write().remove(&raw).is_some(),
             vk::ObjectType::PIPELINE_LAYOUT => self.pipeline_layouts.write().remove(&raw).is_some(),
@@ -257,6 +270,34 @@ impl Device {
     pub(crate) fn note_memory(&self, memory: vk::DeviceMemory, info: &vk::MemoryAllocateInfo<'_>) {
         let made = Memory { size: info.allocation_size, kind: info.memory_type_index };
         self.made().memories.write().insert(memory.as_raw(), made);
+    }
+
+    /// The same of graphics pipelines. Those that could not be created are null.
+    pub(crate) fn note_graphics(&self, new: &[vk::Pipeline], infos: &[vk::GraphicsPipelineCreateInfo<'_>]) {
+        let made = infos.iter().map(|info| pipelines::made(vk::PipelineBindPoint::GRAPHICS, info, info.flags, 0));
+        self.note_pipelines(new, made);
+    }
+
+    /// The same of compute pipelines.
+    pub(crate) fn note_compute(&self, new: &[vk::Pipeline], infos: &[vk::ComputePipelineCreateInfo<'_>]) {
+        let made = infos.iter().map(|info| pipelines::made(vk::PipelineBindPoint::COMPUTE, info, info.flags, 0));
+        self.note_pipelines(new, made);
+    }
+
+    /// The same of ray tracing pipelines, which have their libraries' groups, too.
+    pub(crate) fn note_ray_tracing(&self, new: &[vk::Pipeline], infos: &[vk::RayTracingPipelineCreateInfoKHR<'_>]) {
+        let made = infos.iter().map(|info| {
+            let known = self.made().pipelines.read();
+            let groups_of = |library: &vk::Pipeline| known.get(&library.as_raw()).map_or(0, |library| library.groups);
+            let groups = pipelines::libraries(info).iter().map(groups_of).fold(info.group_count, u32::saturating_add);
+            pipelines::made(vk::PipelineBindPoint::RAY_TRACING_KHR, info, info.flags, groups)
+        });
+        self.note_pipelines(new, made.collect::<Vec<_>>());
+    }
+
+    fn note_pipelines(&self, new: &[vk::Pipeline], made: impl IntoIterator<Item = Pipeline>) {
+        let new = new.iter().map(|pipeline| pipeline.as_raw()).zip(made);
+        self.made().pipelines.write().extend(new.filter(|(raw, _)| *raw != 0));
     }
 
     /// The same of an image view.
@@ -331,6 +372,7 @@ pub(crate) struct Remembered {
     age: u64,
     buffers: Slots<u64>,
     memories: Slots<Memory>,
+    pipelines: Slots<Pipeline>,
     images: Slots<Image>,
     sets: Slots<Set>,
     set_layouts: Slots<Arc<SetLayout>>,
@@ -414,6 +456,13 @@ impl Known<'_> {
     pub(super) fn memory(&mut self, memory: vk::DeviceMemory) -> Option<Memory> {
         let made = self.made;
         look(self.remembered().memories.slot(memory.as_raw()), &made.memories, memory.as_raw()).copied()
+    }
+
+    /// What a pipeline was made with.
+    #[inline]
+    pub(super) fn pipeline(&mut self, pipeline: vk::Pipeline) -> Option<Pipeline> {
+        let made = self.made;
+        look(self.remembered().pipelines.slot(pipeline.as_raw()), &made.pipelines, pipeline.as_raw()).copied()
     }
 
     /// What an image view shows.

@@ -9,7 +9,7 @@ use venus_protocol::{args::*, dispatch::CommandBufferCommands, vk, wire::Handle}
 use super::{forward, queried};
 use crate::{
     driver::{
-        bounds::{below, buffers, images, passes, sets, span},
+        bounds::{below, buffers, images, passes, pipelines, sets, span, up_to},
         made::Known,
         sanitize,
     },
@@ -67,7 +67,6 @@ impl CommandBufferCommands for Endpoint {
     forward! {
         end_command_buffer(EndCommandBufferArgs);
         reset_command_buffer(ResetCommandBufferArgs);
-        cmd_bind_pipeline(CmdBindPipelineArgs);
         cmd_set_line_width(CmdSetLineWidthArgs);
         cmd_set_depth_bias(CmdSetDepthBiasArgs);
         cmd_set_blend_constants(CmdSetBlendConstantsArgs);
@@ -90,17 +89,13 @@ impl CommandBufferCommands for Endpoint {
         cmd_end_rendering(CmdEndRenderingArgs);
         cmd_set_cull_mode(CmdSetCullModeArgs);
         cmd_set_front_face(CmdSetFrontFaceArgs);
-        cmd_set_primitive_topology(CmdSetPrimitiveTopologyArgs);
         cmd_set_depth_test_enable(CmdSetDepthTestEnableArgs);
         cmd_set_depth_write_enable(CmdSetDepthWriteEnableArgs);
-        cmd_set_depth_compare_op(CmdSetDepthCompareOpArgs);
         cmd_set_depth_bounds_test_enable(CmdSetDepthBoundsTestEnableArgs);
         cmd_set_stencil_test_enable(CmdSetStencilTestEnableArgs);
-        cmd_set_stencil_op(CmdSetStencilOpArgs);
         cmd_set_rasterizer_discard_enable(CmdSetRasterizerDiscardEnableArgs);
         cmd_set_depth_bias_enable(CmdSetDepthBiasEnableArgs);
         cmd_set_primitive_restart_enable(CmdSetPrimitiveRestartEnableArgs);
-        cmd_set_logic_op_ext(CmdSetLogicOpEXTArgs);
         cmd_set_line_stipple(CmdSetLineStippleArgs);
         cmd_end_conditional_rendering_ext(CmdEndConditionalRenderingEXTArgs);
         cmd_draw_multi_ext(CmdDrawMultiEXTArgs<'_>);
@@ -170,6 +165,21 @@ impl CommandBufferCommands for Endpoint {
         };
         cmd_set_patch_control_points_ext(CmdSetPatchControlPointsEXTArgs)
             => |room, args| room.has_patch(args.patch_control_points);
+        cmd_set_primitive_topology(CmdSetPrimitiveTopologyArgs) => |_room, args| {
+            up_to("primitiveTopology", args.primitive_topology.as_raw(), vk::PrimitiveTopology::PATCH_LIST.as_raw())
+        };
+        cmd_set_depth_compare_op(CmdSetDepthCompareOpArgs) => |_room, args| {
+            up_to("depthCompareOp", args.depth_compare_op.as_raw(), vk::CompareOp::ALWAYS.as_raw())
+        };
+        cmd_set_stencil_op(CmdSetStencilOpArgs) => |_room, args| {
+            const LAST: i32 = vk::StencilOp::DECREMENT_AND_WRAP.as_raw();
+            up_to("failOp", args.fail_op.as_raw(), LAST)?;
+            up_to("passOp", args.pass_op.as_raw(), LAST)?;
+            up_to("depthFailOp", args.depth_fail_op.as_raw(), LAST)?;
+            up_to("compareOp", args.compare_op.as_raw(), vk::CompareOp::ALWAYS.as_raw())
+        };
+        cmd_set_logic_op_ext(CmdSetLogicOpEXTArgs)
+            => |_room, args| up_to("logicOp", args.logic_op.as_raw(), vk::LogicOp::SET.as_raw());
         cmd_set_color_write_enable_ext(CmdSetColorWriteEnableEXTArgs<'_>)
             => |room, args| room.has_attachments("attachmentCount", args.attachment_count);
     }
@@ -236,6 +246,7 @@ impl CommandBufferCommands for Endpoint {
             args.p_dependency_infos.iter().try_for_each(|info| images::check_dependency(known, info))
         };
         cmd_bind_descriptor_sets(CmdBindDescriptorSetsArgs<'_>) => |room, known, args| {
+            pipelines::check_bind_point(args.pipeline_bind_point)?;
             room.has_sets(args.first_set, args.descriptor_set_count)?;
             let sets = (args.p_descriptor_sets.raws, args.dynamic_offset_count);
             sets::check_bound(known, ["firstSet", "dynamicOffsetCount"], (args.layout.raw, args.first_set), sets)
@@ -252,6 +263,8 @@ impl CommandBufferCommands for Endpoint {
             room.has_rendering(args.p_rendering_info)?;
             passes::check_rendering(room, known, args.p_rendering_info)
         };
+        cmd_bind_pipeline(CmdBindPipelineArgs)
+            => |_room, known, args| pipelines::check_bound(known, args.pipeline_bind_point, args.pipeline.raw);
         cmd_bind_index_buffer(CmdBindIndexBufferArgs)
             => |_room, known, args| buffers::inside("offset", known.buffer(args.buffer.raw), args.offset, 0);
         cmd_bind_index_buffer2(CmdBindIndexBuffer2Args) => |_room, known, args| {
@@ -387,6 +400,7 @@ impl CommandBufferCommands for Endpoint {
     fn cmd_push_descriptor_set(&mut self, args: &mut CmdPushDescriptorSetArgs<'_>) -> Result<(), Interrupt> {
         sanitize::check_writes(args.p_descriptor_writes).map_err(|refusal| self.left_out_for(refusal))?;
         self.forward_known(args, |room, known, args| {
+            pipelines::check_bind_point(args.pipeline_bind_point)?;
             room.has_pushed_set(args.set)?;
             sets::check_pushed(known, ["set", "layout"], (args.layout.raw, args.set), args.p_descriptor_writes)
         })

@@ -13,7 +13,7 @@ use venus_protocol::{
 use super::{REFUSED, destroy, forward, with_room};
 use crate::{
     driver::{
-        bounds::{self, passes},
+        bounds::{self, passes, pipelines},
         made::Known,
         sanitize,
     },
@@ -32,6 +32,10 @@ const REPLAY_HANDLE_BYTES: u64 = 64;
 macro_rules! group_handles {
     ($endpoint:ident, $args:ident, $from:ident, $bytes:expr) => {{
         let $args { device, pipeline, first_group, group_count, data_size, .. } = *$from;
+        let owner = $endpoint.device(device.id)?;
+        let known = &mut Known::of(&owner, &mut $endpoint.remembered);
+        let checked = pipelines::check_groups(known, "groupCount", pipeline.raw, [first_group, group_count]);
+        checked.map_err(|refusal| $endpoint.left_out_for(refusal))?;
         let needed = u64::from(group_count).saturating_mul($bytes);
         with_room($args::NAME, $from.p_data, needed, |p_data| {
             $endpoint.forward(&mut $args { device, pipeline, first_group, group_count, data_size, p_data })
@@ -48,7 +52,6 @@ impl PipelineCommands for Endpoint {
 
     forward! {
         merge_pipeline_caches(MergePipelineCachesArgs<'_>);
-        get_ray_tracing_shader_group_stack_size_khr(GetRayTracingShaderGroupStackSizeKHRArgs);
     }
 
     /// Drivers keep sets and push constants in tables of a fixed size.
@@ -118,6 +121,16 @@ impl PipelineCommands for Endpoint {
         group_handles!(self, GetRayTracingCaptureReplayShaderGroupHandlesKHRArgs, args, REPLAY_HANDLE_BYTES)
     }
 
+    /// The group is one of the pipeline's.
+    fn get_ray_tracing_shader_group_stack_size_khr(
+        &mut self,
+        args: &mut GetRayTracingShaderGroupStackSizeKHRArgs,
+    ) -> Result<vk::DeviceSize, Interrupt> {
+        self.forward_known(args, |_, known, args| {
+            pipelines::check_groups(known, "group", args.pipeline.raw, [args.group, 1])
+        })
+    }
+
     /// Lengths that are said twice are compared, and stages and tables looked at, first.
     fn create_graphics_pipelines(
         &mut self,
@@ -130,6 +143,7 @@ impl PipelineCommands for Endpoint {
         let checked = checked.and_then(|()| passes::check_pipelines(known, args.p_create_infos));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
+        self.device(args.device.id)?.note_graphics(args.p_pipelines.raws, args.p_create_infos);
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
@@ -139,6 +153,7 @@ impl PipelineCommands for Endpoint {
             sanitize::check_compute(args.p_create_infos).and_then(|()| bounds::check_compute(args.p_create_infos));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
+        self.device(args.device.id)?.note_compute(args.p_pipelines.raws, args.p_create_infos);
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 
@@ -155,6 +170,7 @@ impl PipelineCommands for Endpoint {
             .and_then(|()| bounds::check_ray_tracing(args.p_create_infos));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
+        self.device(args.device.id)?.note_ray_tracing(args.p_pipelines.raws, args.p_create_infos);
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 }

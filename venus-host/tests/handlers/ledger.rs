@@ -7,6 +7,7 @@ mod fitting;
 mod images;
 mod limits;
 mod passes;
+mod pipelines;
 mod planted;
 mod sets;
 
@@ -35,6 +36,7 @@ fn all_planted() -> impl Iterator<Item = &'static Planted> {
         limits::PLANTED,
         sets::PLANTED,
         passes::PLANTED,
+        pipelines::PLANTED,
     ]
     .into_iter()
     .flatten()
