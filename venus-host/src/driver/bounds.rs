@@ -20,7 +20,7 @@ use ash::vk;
 use venus_protocol::args::CreateGraphicsPipelinesArgs;
 
 pub(crate) use self::recording::Room;
-use super::{Device, Refusal, chain, device::slice};
+use super::{Device, Refusal, chain, device::slice, format};
 use crate::error::APPLICATION;
 
 /// The highest number of a binding in a layout of descriptor sets. Vulkan has no limit, and drivers make tables from 0 to
@@ -57,7 +57,13 @@ fn below_or(member: &'static str, none: u32, index: u32, count: u32) -> Result<(
 /// Fails unless a number with a name is one of those from 0 to `last`.
 #[inline]
 pub(crate) fn up_to(member: &'static str, number: i32, last: i32) -> Result<(), Refusal> {
-    if (0..=last).contains(&number) { Ok(()) } else { Err(refusal(member, format!("is {number}, which is none"))) }
+    if (0..=last).contains(&number) { Ok(()) } else { Err(no_name(member, number)) }
+}
+
+/// A number has no name.
+#[cold]
+pub(super) fn no_name(member: &'static str, number: i32) -> Refusal {
+    refusal(member, format!("is {number}, which is none"))
 }
 
 /// Fails if there are more than `most`.
@@ -124,12 +130,18 @@ fn check_dependency(from: u32, to: u32, subpasses: u32) -> Result<(), Refusal> {
     below_or("pCreateInfo->pDependencies[].dstSubpass", vk::SUBPASS_EXTERNAL, to, subpasses)
 }
 
+/// What both versions of render passes say of attachments.
+const FORMAT: &str = "pCreateInfo->pAttachments[].format";
+
 /// What both versions of render passes say of colour attachments.
 const COLOURS: &str = "pCreateInfo->pSubpasses[].colorAttachmentCount";
 
 fn check_render_pass(info: &vk::RenderPassCreateInfo<'_>, most_colours: u32) -> Result<(), Refusal> {
     // SAFETY: (of all slices) counts and pointers belong together, and pointers are null or live as long as `info`: the
     // decoder made them.
+    let attachments = unsafe { slice(info.p_attachments, info.attachment_count) };
+    attachments.iter().try_for_each(|each| format::check(FORMAT, each.format))?;
+    // SAFETY: as above.
     let subpasses = unsafe { slice(info.p_subpasses, info.subpass_count) };
     for subpass in subpasses {
         at_most(COLOURS, subpass.color_attachment_count, most_colours)?;
@@ -170,6 +182,9 @@ fn check_render_pass2(info: &vk::RenderPassCreateInfo2<'_>, most_colours: u32) -
         below_or(member, vk::ATTACHMENT_UNUSED, reference.attachment, info.attachment_count)
     };
     // SAFETY: (of all slices and references) as in `check_render_pass`.
+    let attachments = unsafe { slice(info.p_attachments, info.attachment_count) };
+    attachments.iter().try_for_each(|each| format::check(FORMAT, each.format))?;
+    // SAFETY: as above.
     let subpasses = unsafe { slice(info.p_subpasses, info.subpass_count) };
     for subpass in subpasses {
         at_most(COLOURS, subpass.color_attachment_count, most_colours)?;
@@ -216,6 +231,7 @@ pub(crate) fn check_described_buffer(info: *const vk::BufferCreateInfo<'_>) -> R
 
 /// An image has texels, and no more levels than halving its size gives.
 pub(crate) fn check_image(info: &vk::ImageCreateInfo<'_>) -> Result<(), Refusal> {
+    format::check("pCreateInfo->format", info.format)?;
     let vk::Extent3D { width, height, depth } = info.extent;
     for (member, size) in [
         ("pCreateInfo->extent.width", width),
@@ -292,6 +308,7 @@ fn check_vertex_input(
         const BINDING: &str = "pCreateInfos[].pVertexInputState->pVertexAttributeDescriptions[].binding";
         below(LOCATION, each.location, attributes)?;
         below(BINDING, each.binding, bindings)?;
+        format::check("pCreateInfos[].pVertexInputState->pVertexAttributeDescriptions[].format", each.format)?;
     }
     chain::find_all::<vk::PipelineVertexInputDivisorStateCreateInfoKHR<'_>>(info).try_for_each(|divisors| {
         const MEMBER: &str = "pCreateInfos[].pVertexInputState->pNext<VkPipelineVertexInputDivisorStateCreateInfo>.pVertexBindingDivisors[].binding";

@@ -5,6 +5,8 @@
 
 use ash::vk;
 
+use super::{Refusal, bounds::no_name};
+
 /// A block of texels, which lie in memory together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
@@ -140,6 +142,34 @@ fn texels(format: i32) -> Option<Texels> {
     }
 }
 
+/// Whether a format can be one by its number: those of Vulkan itself are numbered without gaps, and so are those of each
+/// extension, which begin at a multiple of a thousand. Of extensions that are not known to have formats, nothing is.
+fn is_possible(format: i32) -> bool {
+    const LAST: i32 = 184;
+    /// The last format of each extension whose formats have texels that are known.
+    const LAST_OF: [i32; 8] = [
+        1_000_054_007,
+        1_000_066_013,
+        1_000_156_033,
+        1_000_288_029,
+        1_000_330_003,
+        1_000_340_001,
+        1_000_464_000,
+        1_000_470_001,
+    ];
+    const FIRST_OF_EXTENSIONS: i32 = 1_000_000_000;
+    let extension = |format: i32| format.div_euclid(1000);
+    match LAST_OF.iter().find(|last| extension(**last) == extension(format)) {
+        Some(last) => format <= *last,
+        None => (0..=LAST).contains(&format) || format >= FIRST_OF_EXTENSIONS,
+    }
+}
+
+/// Drivers look formats up in tables.
+pub(crate) fn check(member: &'static str, format: vk::Format) -> Result<(), Refusal> {
+    if is_possible(format.as_raw()) { Ok(()) } else { Err(no_name(member, format.as_raw())) }
+}
+
 /// The texels of an aspect of a format; `None` if they are not known, or if the format has no such aspect.
 pub(super) fn plane(format: vk::Format, aspect: vk::ImageAspectFlags) -> Option<Plane> {
     match texels(format.as_raw())? {
@@ -195,6 +225,18 @@ mod tests {
         }
         assert_eq!(block(vk::Format::from_raw(1_000_288_029)), Some(([6, 6, 6], 16)));
         assert_eq!([block(vk::Format::UNDEFINED), block(vk::Format::from_raw(i32::MAX))], [None; 2]);
+    }
+
+    #[test]
+    fn formats_are_numbered_without_gaps() {
+        let possible = [0, 184, 1_000_054_007, 1_000_156_033, 1_000_470_001, 1_000_609_012, i32::MAX];
+        assert!(possible.into_iter().all(is_possible));
+        let impossible = [-1, i32::MIN, 185, 999_999_999, 1_000_054_008, 1_000_156_034, 1_000_470_999];
+        assert!(!impossible.into_iter().any(is_possible));
+        // Those that are known to have texels are possible.
+        let of_extension = |nth| (1_000_000_000 + nth * 1000)..(1_000_000_100 + nth * 1000);
+        let some = (0..300).chain((0..700).flat_map(of_extension));
+        assert!(some.filter(|format| texels(*format).is_some()).all(is_possible));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) mod extensions;
 pub(crate) mod external;
 mod failure;
 mod family;
-mod format;
+pub(crate) mod format;
 mod gpu_memory;
 mod host_copy;
 mod instance;

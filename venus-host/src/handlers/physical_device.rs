@@ -11,17 +11,14 @@ use venus_protocol::{args::*, dispatch::PhysicalDeviceCommands, procs::Call, vk}
 
 use super::{REFUSED, fill, forward_physical, no_entry_point, refuse};
 use crate::{
-    driver::{PhysicalDevice, chain, external},
+    driver::{PhysicalDevice, chain, external, format},
     endpoint::Endpoint,
     error::{GUEST_DRIVER, Interrupt},
     object::{Detail, NewObject},
 };
 
 impl PhysicalDeviceCommands for Endpoint {
-    forward_physical! {
-        get_physical_device_format_properties(GetPhysicalDeviceFormatPropertiesArgs<'_>);
-        get_physical_device_format_properties2(GetPhysicalDeviceFormatProperties2Args<'_>);
-    }
+    forward_physical! {}
 
     refuse! {
         enumerate_device_layer_properties(EnumerateDeviceLayerPropertiesArgs<'_>) => "layers are the guest's own business";
@@ -158,11 +155,31 @@ impl PhysicalDeviceCommands for Endpoint {
         Ok(())
     }
 
+    /// Drivers look formats up in tables.
+    fn get_physical_device_format_properties(
+        &mut self,
+        args: &mut GetPhysicalDeviceFormatPropertiesArgs<'_>,
+    ) -> Result<(), Interrupt> {
+        format::check("format", args.format).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward_physical(args)
+    }
+
+    /// As above.
+    fn get_physical_device_format_properties2(
+        &mut self,
+        args: &mut GetPhysicalDeviceFormatProperties2Args<'_>,
+    ) -> Result<(), Interrupt> {
+        format::check("format", args.format).map_err(|refusal| self.left_out_for(refusal))?;
+        self.forward_physical(args)
+    }
+
+    /// A format that cannot be one is not supported.
     fn get_physical_device_image_format_properties(
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatPropertiesArgs<'_>,
     ) -> Result<vk::Result, Interrupt> {
-        if !self.physical_device(args.physical_device)?.offers_image_flags(args.flags) {
+        let is_offered = self.physical_device(args.physical_device)?.offers_image_flags(args.flags);
+        if !is_offered || format::check("format", args.format).is_err() {
             return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
         }
         self.forward_physical(args)
@@ -189,22 +206,26 @@ impl PhysicalDeviceCommands for Endpoint {
         Ok(())
     }
 
+    /// Nothing is told of a format that cannot be one.
     fn get_physical_device_sparse_image_format_properties(
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatPropertiesArgs<'_>,
     ) -> Result<(), Interrupt> {
-        if !self.physical_device(args.physical_device)?.offers_sparse() {
+        let is_offered = self.physical_device(args.physical_device)?.offers_sparse();
+        if !is_offered || format::check("format", args.format).is_err() {
             *args.p_property_count = 0;
             return Ok(());
         }
         self.forward_physical(args)
     }
 
+    /// As above.
     fn get_physical_device_sparse_image_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceSparseImageFormatProperties2Args<'_>,
     ) -> Result<(), Interrupt> {
-        if !self.physical_device(args.physical_device)?.offers_sparse() {
+        let is_offered = self.physical_device(args.physical_device)?.offers_sparse();
+        if !is_offered || format::check("pFormatInfo->format", args.p_format_info.format).is_err() {
             *args.p_property_count = 0;
             return Ok(());
         }
@@ -263,13 +284,15 @@ impl PhysicalDeviceCommands for Endpoint {
         Ok(())
     }
 
-    /// A handle type that the host cannot pass makes the format unsupported, as the specification has it.
+    /// A handle type that the host cannot pass makes the format unsupported, as the specification has it. So is one that cannot be
+    /// one.
     fn get_physical_device_image_format_properties2(
         &mut self,
         args: &mut GetPhysicalDeviceImageFormatProperties2Args<'_>,
     ) -> Result<vk::Result, Interrupt> {
         let device = self.physical_device(args.physical_device)?;
-        if !device.offers_image_flags(args.p_image_format_info.flags) {
+        let asked = args.p_image_format_info;
+        if !device.offers_image_flags(asked.flags) || format::check("pImageFormatInfo->format", asked.format).is_err() {
             return Ok(vk::Result::ERROR_FORMAT_NOT_SUPPORTED);
         }
         let external = chain::find::<vk::PhysicalDeviceExternalImageFormatInfo<'_>>(args.p_image_format_info);

@@ -4,6 +4,7 @@
 mod binds;
 mod buffers;
 mod fitting;
+mod formats;
 mod images;
 mod limits;
 mod passes;
@@ -32,6 +33,7 @@ fn all_planted() -> impl Iterator<Item = &'static Planted> {
         planted::PLANTED,
         binds::PLANTED,
         buffers::PLANTED,
+        formats::PLANTED,
         images::PLANTED,
         limits::PLANTED,
         sets::PLANTED,

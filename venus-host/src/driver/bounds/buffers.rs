@@ -6,7 +6,7 @@
 use ash::vk;
 
 use super::{
-    super::{Refusal, device::slice, made::Known},
+    super::{Refusal, device::slice, format, made::Known},
     refusal,
 };
 
@@ -54,6 +54,7 @@ pub(crate) fn check_copy2(known: &mut Known<'_>, info: &vk::CopyBufferInfo2<'_>)
 
 /// What a view shows.
 pub(crate) fn check_view(known: &mut Known<'_>, info: &vk::BufferViewCreateInfo<'_>) -> Result<(), Refusal> {
+    format::check("pCreateInfo->format", info.format)?;
     inside_or_rest("pCreateInfo->range", known.buffer(info.buffer), info.offset, info.range)
 }
 

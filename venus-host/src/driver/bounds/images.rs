@@ -415,6 +415,7 @@ pub(crate) fn check_indirect_copy(
 pub(crate) fn check_view(known: &mut Known<'_>, info: &vk::ImageViewCreateInfo<'_>) -> Result<(), Refusal> {
     const LEVELS: &str = "pCreateInfo->subresourceRange.levelCount";
     const LAYERS: &str = "pCreateInfo->subresourceRange.layerCount";
+    format::check("pCreateInfo->format", info.format)?;
     let Some(image) = known.image(info.image) else { return Ok(()) };
     let range = info.subresource_range;
     let levels = some(LEVELS, range.base_mip_level, range.level_count, image.levels)?;

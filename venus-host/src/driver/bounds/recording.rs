@@ -6,7 +6,7 @@ use ash::vk;
 use venus_protocol::vk as venus;
 
 use super::{
-    super::{Device, Refusal, chain, device::slice},
+    super::{Device, Refusal, chain, device::slice, format},
     at_most, below, below_or, refusal, sized, span,
 };
 
@@ -193,6 +193,7 @@ impl Room {
         for each in attributes {
             below("pVertexAttributeDescriptions[].location", each.location, self.vertex_attributes)?;
             below("pVertexAttributeDescriptions[].binding", each.binding, self.vertex_bindings)?;
+            format::check("pVertexAttributeDescriptions[].format", each.format)?;
         }
         Ok(())
     }
