@@ -11,9 +11,9 @@ use mock_driver::Mock;
 use venus_guest::{Gpu, Guest};
 use venus_host::context::Progress;
 use venus_protocol::args::{
-    AllocateDescriptorSetsArgs, CmdBindDescriptorSetsArgs, CmdDrawArgs, CmdPushConstantsArgs, CmdSetLineWidthArgs,
-    CreateDescriptorPoolArgs, CreateDescriptorSetLayoutArgs, GetDescriptorSetLayoutSupportArgs, QueueSubmitArgs,
-    SetReplyCommandStreamMESAArgs, UpdateDescriptorSetsArgs,
+    AllocateDescriptorSetsArgs, CmdBindDescriptorSetsArgs, CmdBindVertexBuffersArgs, CmdCopyBufferArgs, CmdDrawArgs,
+    CmdPushConstantsArgs, CmdSetLineWidthArgs, CreateDescriptorPoolArgs, CreateDescriptorSetLayoutArgs,
+    GetDescriptorSetLayoutSupportArgs, QueueSubmitArgs, SetReplyCommandStreamMESAArgs, UpdateDescriptorSetsArgs,
 };
 use venus_protocol::vk;
 use venus_protocol::wire::{Command, CommandHeader, Encoder, Handle, Handles};
@@ -56,6 +56,8 @@ const ROWS: &[Row] = &[
     ("vkCmdDraw", COMMANDS, draw),
     ("vkCmdBindDescriptorSets, 1 set", COMMANDS, bind_descriptor_sets),
     ("vkCmdPushConstants, 16 bytes", COMMANDS, push_constants),
+    ("vkCmdBindVertexBuffers, 1 buffer", COMMANDS, bind_vertex_buffers),
+    ("vkCmdCopyBuffer, 1 region", COMMANDS, copy_buffer),
     ("vkUpdateDescriptorSets, 4 buffer writes", COMMANDS / 8, update_descriptor_sets),
     ("vkQueueSubmit, 1 command buffer, fence", COMMANDS / 2, queue_submit),
     ("vkGetDescriptorSetLayoutSupport, answered", COMMANDS / 4, descriptor_set_layout_support),
@@ -178,6 +180,28 @@ fn push_constants(scene: &Scene, encoder: &mut Encoder) {
         offset: 0,
         size: 16,
         p_values: &[7; 16],
+    };
+    args.encode(encoder, NO_REPLY);
+}
+
+fn bind_vertex_buffers(scene: &Scene, encoder: &mut Encoder) {
+    let args = CmdBindVertexBuffersArgs {
+        command_buffer: scene.command_buffer,
+        first_binding: 0,
+        binding_count: 1,
+        p_buffers: Handles { ids: &[scene.buffer.id], raws: &[scene.buffer.raw] },
+        p_offsets: &[256],
+    };
+    args.encode(encoder, NO_REPLY);
+}
+
+fn copy_buffer(scene: &Scene, encoder: &mut Encoder) {
+    let args = CmdCopyBufferArgs {
+        command_buffer: scene.command_buffer,
+        src_buffer: scene.buffer,
+        dst_buffer: scene.buffer,
+        region_count: 1,
+        p_regions: &[vk::BufferCopy { src_offset: 0, dst_offset: 2048, size: 2048 }],
     };
     args.encode(encoder, NO_REPLY);
 }

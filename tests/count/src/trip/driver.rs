@@ -45,6 +45,8 @@ quiet! {
     c"vkCmdBindDescriptorSets": vk::PFN_vkCmdBindDescriptorSets = cmd_bind_descriptor_sets;
     c"vkCmdPushConstants": vk::PFN_vkCmdPushConstants = cmd_push_constants;
     c"vkUpdateDescriptorSets": vk::PFN_vkUpdateDescriptorSets = update_descriptor_sets;
+    c"vkCmdBindVertexBuffers": vk::PFN_vkCmdBindVertexBuffers = cmd_bind_vertex_buffers;
+    c"vkCmdCopyBuffer": vk::PFN_vkCmdCopyBuffer = cmd_copy_buffer;
     c"vkQueueSubmit": vk::PFN_vkQueueSubmit = queue_submit;
     c"vkGetDescriptorSetLayoutSupport": vk::PFN_vkGetDescriptorSetLayoutSupport = get_descriptor_set_layout_support;
 }
@@ -73,6 +75,24 @@ unsafe extern "system" fn get_device_proc_addr(_: vk::Device, name: *const c_cha
 unsafe extern "system" fn cmd_set_line_width(_: vk::CommandBuffer, _: f32) {}
 
 unsafe extern "system" fn cmd_draw(_: vk::CommandBuffer, _: u32, _: u32, _: u32, _: u32) {}
+
+unsafe extern "system" fn cmd_bind_vertex_buffers(
+    _: vk::CommandBuffer,
+    _: u32,
+    _: u32,
+    _: *const vk::Buffer,
+    _: *const vk::DeviceSize,
+) {
+}
+
+unsafe extern "system" fn cmd_copy_buffer(
+    _: vk::CommandBuffer,
+    _: vk::Buffer,
+    _: vk::Buffer,
+    _: u32,
+    _: *const vk::BufferCopy,
+) {
+}
 
 unsafe extern "system" fn cmd_bind_descriptor_sets(
     _: vk::CommandBuffer,
