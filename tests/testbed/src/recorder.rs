@@ -64,7 +64,9 @@ pub fn record(host: &Path, guest: &Guest, program: Program, folder: &Path, memor
         std::fs::rename(path, &to).with_context(|| format!("renaming to {}", to.display()))?;
         files.push(to);
     }
-    Ok(Recorded { files, commands: statistics.commands().iter().sum(), elapsed: run.elapsed })
+    let commands = statistics.commands_of(0, files.len());
+    let commands = commands.with_context(|| format!("the server did not say what it counted of {}", program.name()))?;
+    Ok(Recorded { files, commands, elapsed: run.elapsed })
 }
 
 /// The recordings in a folder, oldest first.

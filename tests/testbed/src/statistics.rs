@@ -43,11 +43,17 @@ impl Statistics {
 
     /// Commands of all contexts that ended since `before` of them had; `None` if the server says nothing of any.
     pub fn commands_since(&self, before: usize) -> Option<u64> {
+        self.commands_of(before, 1)
+    }
+
+    /// The same, where so many have to end: a guest's process is gone before its server says what it counted.
+    pub fn commands_of(&self, before: usize, contexts: usize) -> Option<u64> {
         let started = Instant::now();
-        while self.commands().len() <= before && started.elapsed() < PATIENCE {
+        let enough = before.saturating_add(contexts);
+        while self.commands().len() < enough && started.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.commands().get(before..).filter(|new| !new.is_empty()).map(|new| new.iter().sum())
+        self.commands().get(before..).filter(|new| new.len() >= contexts).map(|new| new.iter().sum())
     }
 }
 
@@ -64,5 +70,19 @@ mod tests {
         assert_eq!(statistics.commands(), [3, 4, 5]);
         assert_eq!(statistics.commands_since(1), Some(9));
         assert_eq!(statistics.commands_since(0), Some(12));
+    }
+
+    #[test]
+    fn what_comes_late_is_waited_for() {
+        let statistics = Statistics::new().unwrap();
+        let path = statistics.path();
+        std::fs::write(&path, "{\"commands\":3}\n").unwrap();
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            std::fs::write(path, "{\"commands\":3}\n{\"commands\":4}\n").unwrap();
+        });
+        assert_eq!(statistics.commands_of(0, 2), Some(7));
+        late.join().unwrap();
+        assert_eq!(statistics.commands_of(0, 3), None);
     }
 }
