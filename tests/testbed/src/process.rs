@@ -18,12 +18,23 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 ///
-/// The machine has no such processor, or this process may not use it.
+/// The machine has no such processor, this process may not use it, or the system keeps nothing on one.
+#[cfg(target_os = "linux")]
 pub fn stay_on(processor: usize) -> Result<()> {
     ensure!(processor < rustix::thread::CpuSet::MAX_CPU, "there is no processor {processor}");
     let mut set = rustix::thread::CpuSet::new();
     set.set(processor);
     rustix::thread::sched_setaffinity(None, &set).with_context(|| format!("keeping to processor {processor}"))
+}
+
+/// The same.
+///
+/// # Errors
+///
+/// Always: this system keeps nothing on one.
+#[cfg(not(target_os = "linux"))]
+pub fn stay_on(processor: usize) -> Result<()> {
+    anyhow::bail!("this system keeps nothing on processor {processor}")
 }
 
 /// Writes a program, by another process. If this one had the file open for writing, so would for a moment whatever its
@@ -309,6 +320,7 @@ mod tests {
         sleeping.kill().unwrap();
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_processor_that_there_is_not_is_refused() {
         let error = stay_on(usize::MAX).unwrap_err().to_string();
