@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::BufferCommands, vk, wire::NewHandles};
 
-use super::{destroy, forward};
+use super::{created, destroy, forward};
 use crate::{
     driver::{
         bounds::{self, buffers},
@@ -76,7 +76,7 @@ impl BufferCommands for Endpoint {
             let p_buffer = NewHandles { ids: &mut *args.p_buffer.ids, raws: &mut *args.p_buffer.raws };
             self.forward(&mut CreateBufferArgs { device: args.device, p_create_info: &info, p_buffer })?
         };
-        if let Some(&buffer) = args.p_buffer.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(buffer) = created(result, &args.p_buffer) {
             device.note_buffer(buffer, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_buffer)

@@ -10,7 +10,6 @@ use super::{forward, queried};
 use crate::{
     driver::{
         bounds::{below, buffers, images, passes, pipelines, sets, span, up_to},
-        made::Known,
         sanitize,
     },
     endpoint::{Endpoint, Shortfall},
@@ -376,12 +375,12 @@ impl CommandBufferCommands for Endpoint {
     fn cmd_copy_query_pool_results(&mut self, args: &mut CmdCopyQueryPoolResultsArgs) -> Result<(), Interrupt> {
         const AVAILABILITY: vk::QueryResultFlags = vk::QueryResultFlags::WITH_AVAILABILITY;
         let (first, copied, flags) = (args.first_query, args.query_count, args.flags);
-        self.check_queries(args.query_pool, |count| span("queryCount", first, copied, count))?;
-        let queries = self.query_count.of(&self.shared.objects, args.query_pool).ok_or_else(|| self.gone())?;
+        let queries = self.check_queries(args.query_pool, |count| span("queryCount", first, copied, count))?;
         let device = self.device(args.command_buffer.id)?;
-        let results = Known::of(&device, &mut self.remembered).buffer(args.dst_buffer.raw);
-        let checked = buffers::check_results(results, args.dst_offset, (copied, args.stride), (queries.numbers, flags));
-        checked.map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| {
+            let results = known.buffer(args.dst_buffer.raw);
+            buffers::check_results(results, args.dst_offset, (copied, args.stride), (queries.numbers, flags))
+        })?;
         if flags.contains(AVAILABILITY) && device.physical().driver_id() == vk::DriverId::MESA_LLVMPIPE {
             args.flags = flags & !AVAILABILITY;
             self.forward(args)?;

@@ -4,12 +4,11 @@
 
 use venus_protocol::{args::*, dispatch::DescriptorCommands, vk, wire::Command};
 
-use super::{command_pool::is_work, create, destroy, with_room};
+use super::{command_pool::is_work, create, created, destroy, with_room};
 use crate::{
     driver::{
         self, Refusal,
         bounds::{self, images, sets},
-        made::Known,
         sanitize,
     },
     endpoint::Endpoint,
@@ -34,7 +33,7 @@ impl DescriptorCommands for Endpoint {
     ) -> Result<vk::Result, Interrupt> {
         check_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
-        if let Some(&layout) = args.p_set_layout.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(layout) = created(result, &args.p_set_layout) {
             self.device(args.device.id)?.note_set_layout(layout, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_set_layout)
@@ -79,8 +78,7 @@ impl DescriptorCommands for Endpoint {
     ) -> Result<vk::Result, Interrupt> {
         const NAME: &str = WriteResourceDescriptorMESAArgs::NAME;
         let device = self.device(args.device.id)?;
-        let known = &mut Known::of(&device, &mut self.remembered);
-        images::check_described_view(known, args.p_resource).map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| images::check_described_view(known, args.p_resource))?;
         let needed = device.resource_descriptor_bytes().map_err(|refusal| self.left_out_for(refusal))?;
         let written = with_room(NAME, args.p_data, needed, |data| {
             Ok(self.in_driver(|_| device.write_resource_descriptor(args.p_resource, data)))

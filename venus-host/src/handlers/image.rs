@@ -2,13 +2,12 @@
 
 use venus_protocol::{args::*, dispatch::ImageCommands, vk, wire::NewHandles};
 
-use super::{destroy, forward};
+use super::{created, destroy, forward};
 use crate::{
     driver::{
         bounds::{self, images},
         chain,
         external::ImageChain,
-        made::Known,
     },
     endpoint::Endpoint,
     error::Interrupt,
@@ -44,7 +43,7 @@ impl ImageCommands for Endpoint {
             let p_image = NewHandles { ids: &mut *args.p_image.ids, raws: &mut *args.p_image.raws };
             self.forward(&mut CreateImageArgs { device: args.device, p_create_info: &info, p_image })?
         };
-        if let Some(&image) = args.p_image.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(image) = created(result, &args.p_image) {
             device.note_tiling(image, args.p_create_info.tiling);
             device.note_image(image, args.p_create_info);
         }
@@ -69,7 +68,7 @@ impl ImageCommands for Endpoint {
     /// It shows levels and layers that the image has, as texels of the image's size.
     fn create_image_view(&mut self, args: &mut CreateImageViewArgs<'_>) -> Result<vk::Result, Interrupt> {
         let result = self.forward_known(args, |_, known, args| images::check_view(known, args.p_create_info))?;
-        if let Some(&view) = args.p_view.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(view) = created(result, &args.p_view) {
             self.device(args.device.id)?.note_view(view, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_view)
@@ -167,9 +166,7 @@ impl ImageCommands for Endpoint {
     /// The pixels travel in the reply.
     fn copy_image_to_memory_mesa(&mut self, args: &mut CopyImageToMemoryMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
-        let known = &mut Known::of(&device, &mut self.remembered);
-        let checked = images::check_to_memory(known, args.p_copy_image_to_memory_info);
-        checked.map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| images::check_to_memory(known, args.p_copy_image_to_memory_info))?;
         let outcome = self.in_driver(|_| device.copy_image_to_memory(args.p_copy_image_to_memory_info, args.p_data));
         Ok(self.result_of(outcome))
     }
@@ -177,9 +174,7 @@ impl ImageCommands for Endpoint {
     /// The pixels travel in the command.
     fn copy_memory_to_image_mesa(&mut self, args: &mut CopyMemoryToImageMESAArgs<'_>) -> Result<vk::Result, Interrupt> {
         let device = self.device(args.device.id)?;
-        let known = &mut Known::of(&device, &mut self.remembered);
-        let checked = images::check_from_memory(known, args.p_copy_memory_to_image_info);
-        checked.map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| images::check_from_memory(known, args.p_copy_memory_to_image_info))?;
         let outcome = self.in_driver(|_| device.copy_memory_to_image(args.p_copy_memory_to_image_info));
         Ok(self.result_of(outcome))
     }

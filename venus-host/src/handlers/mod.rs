@@ -47,7 +47,7 @@ use crate::{
     driver::{self, Device, Failure, FamilyProcs, Instance, PhysicalDevice, Refusal, bounds::Room, made::Known},
     endpoint::{Endpoint, Shortfall, Span},
     error::{Fatal, Interrupt, Refused},
-    object::{Cause, Detail, NewObject, TableError, Uses},
+    object::{Cause, Detail, NewObject, Queries, TableError, Uses},
 };
 
 /// Commands that go to the driver as they are.
@@ -140,6 +140,11 @@ fn gone(command: &'static str) -> Interrupt {
     Fatal::new(command, "the object it acts on is being destroyed by another ring").advice(UNSYNCHRONISED).into()
 }
 
+/// The object that the driver has just created, if it did.
+fn created<H: Copy>(result: vk::Result, new: &NewHandles<'_, H>) -> Option<H> {
+    new.raws.first().copied().filter(|_| result == vk::Result::SUCCESS)
+}
+
 impl Endpoint {
     /// The error of [`refuse!`].
     #[cold]
@@ -219,15 +224,24 @@ impl Endpoint {
         Ok(returned)
     }
 
+    /// Fails if the current command does not agree with what objects of a device were made with.
+    fn check_known(
+        &mut self,
+        device: &Device,
+        check: impl FnOnce(&mut Known<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), Interrupt> {
+        check(&mut Known::of(device, &mut self.remembered)).map_err(|refusal| self.left_out_for(refusal))
+    }
+
     /// Fails if a command uses queries that its pool does not have. `check` is told how many it has.
     #[inline]
     fn check_queries(
         &mut self,
         pool: Handle<vk::QueryPool>,
         check: impl FnOnce(u32) -> Result<(), Refusal>,
-    ) -> Result<(), Interrupt> {
+    ) -> Result<Queries, Interrupt> {
         let queries = self.query_count.of(&self.shared.objects, pool).ok_or_else(|| self.gone())?;
-        check(queries.count).map_err(|refusal| self.left_out_for(refusal))
+        check(queries.count).map(|()| queries).map_err(|refusal| self.left_out_for(refusal))
     }
 
     /// There is no entry point for a command. It is left out if its command buffer is for queues that cannot do it.

@@ -10,11 +10,10 @@ use venus_protocol::{
     wire::{Command, NewHandles},
 };
 
-use super::{REFUSED, destroy, forward, with_room};
+use super::{REFUSED, created, destroy, forward, with_room};
 use crate::{
     driver::{
         bounds::{self, passes, pipelines},
-        made::Known,
         sanitize,
     },
     endpoint::{Endpoint, Shortfall},
@@ -33,9 +32,9 @@ macro_rules! group_handles {
     ($endpoint:ident, $args:ident, $from:ident, $bytes:expr) => {{
         let $args { device, pipeline, first_group, group_count, data_size, .. } = *$from;
         let owner = $endpoint.device(device.id)?;
-        let known = &mut Known::of(&owner, &mut $endpoint.remembered);
-        let checked = pipelines::check_groups(known, "groupCount", pipeline.raw, [first_group, group_count]);
-        checked.map_err(|refusal| $endpoint.left_out_for(refusal))?;
+        $endpoint.check_known(&owner, |known| {
+            pipelines::check_groups(known, "groupCount", pipeline.raw, [first_group, group_count])
+        })?;
         let needed = u64::from(group_count).saturating_mul($bytes);
         with_room($args::NAME, $from.p_data, needed, |p_data| {
             $endpoint.forward(&mut $args { device, pipeline, first_group, group_count, data_size, p_data })
@@ -59,7 +58,7 @@ impl PipelineCommands for Endpoint {
         let device = self.device(args.device.id)?;
         device.check_pipeline_layout(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
-        if let Some(&layout) = args.p_pipeline_layout.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(layout) = created(result, &args.p_pipeline_layout) {
             device.note_pipeline_layout(layout, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_pipeline_layout)
@@ -139,11 +138,10 @@ impl PipelineCommands for Endpoint {
         let checked = sanitize::check_graphics(args.p_create_infos);
         let device = self.device(args.device.id)?;
         let checked = checked.and_then(|()| device.limit_graphics(args));
-        let known = &mut Known::of(&device, &mut self.remembered);
-        let checked = checked.and_then(|()| passes::check_pipelines(known, args.p_create_infos));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| passes::check_pipelines(known, args.p_create_infos))?;
         let result = self.forward_long(Uses::PIPELINES, args)?;
-        self.device(args.device.id)?.note_graphics(args.p_pipelines.raws, args.p_create_infos);
+        device.note_graphics(args.p_pipelines.raws, args.p_create_infos);
         self.adopt_pipelines(args.device.id, result, &mut args.p_pipelines)
     }
 

@@ -12,7 +12,7 @@ use venus_protocol::{
 
 use super::{REFUSED, gone, no_entry_point, refuse};
 use crate::{
-    driver::{self, FamilyProcs, chain, made::Known, sanitize, submits, sync::Queue},
+    driver::{self, FamilyProcs, chain, sanitize, submits, sync::Queue},
     endpoint::{Endpoint, Span},
     error::{APPLICATION, Fatal, GUEST_DRIVER, Interrupt},
     object::NewObject,
@@ -95,9 +95,7 @@ impl QueueCommands for Endpoint {
             return Ok(failure.result);
         }
         sanitize::sanitize_sparse_binds(args);
-        let known = &mut Known::of(&device, &mut self.remembered);
-        let checked = device.check_sparse_binds(known, args.p_bind_info);
-        checked.map_err(|refusal| self.left_out_for(refusal))?;
+        self.check_known(&device, |known| device.check_sparse_binds(known, args.p_bind_info))?;
         if !self.is_lenient {
             return self.forward_locked(args.queue.raw, args);
         }

@@ -2,7 +2,7 @@
 
 use venus_protocol::{args::*, dispatch::RenderPassCommands, vk};
 
-use super::{destroy, forward};
+use super::{created, destroy, forward};
 use crate::{
     driver::{bounds::passes, sanitize},
     endpoint::Endpoint,
@@ -25,7 +25,7 @@ impl RenderPassCommands for Endpoint {
         let device = self.device(args.device.id)?;
         device.check_framebuffer(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward_known(args, |_, known, args| passes::check_framebuffer(known, args.p_create_info))?;
-        if let Some(&framebuffer) = args.p_framebuffer.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(framebuffer) = created(result, &args.p_framebuffer) {
             device.note_framebuffer(framebuffer, args.p_create_info);
         }
         self.adopt(args.device.id, result, &args.p_framebuffer)
@@ -38,7 +38,7 @@ impl RenderPassCommands for Endpoint {
         let checked = checked.and_then(|()| device.check_render_pass(args.p_create_info));
         checked.map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
-        if let Some(&pass) = args.p_render_pass.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(pass) = created(result, &args.p_render_pass) {
             device.note_pass(pass, passes::pass(args.p_create_info));
         }
         self.adopt(args.device.id, result, &args.p_render_pass)
@@ -49,7 +49,7 @@ impl RenderPassCommands for Endpoint {
         let device = self.device(args.device.id)?;
         device.check_render_pass2(args.p_create_info).map_err(|refusal| self.left_out_for(refusal))?;
         let result = self.forward(args)?;
-        if let Some(&pass) = args.p_render_pass.raws.first().filter(|_| result == vk::Result::SUCCESS) {
+        if let Some(pass) = created(result, &args.p_render_pass) {
             device.note_pass(pass, passes::pass2(args.p_create_info));
         }
         self.adopt(args.device.id, result, &args.p_render_pass)
