@@ -83,7 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     // The page leaves that to the README.
     if wanted(What::Observing) && !args.no_guests && !args.write {
-        run_bench(programs.command("observing", args).arg("--json").arg(folder.join("observing.json")))?;
+        let mut command = programs.command("observing", args.suite, args.rounds);
+        run_bench(command.arg("--json").arg(folder.join("observing.json")))?;
     }
     if wanted(What::Codec) {
         let mut command = Command::new(&programs.bench);
@@ -103,7 +104,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         measure_programs(args, &programs, &folder)?;
     }
     if wanted(What::Idle) && !args.no_guests {
-        let mut command = programs.command("idle", args);
+        // What is watched for seconds at a time does not change from turn to turn.
+        let mut command = programs.command("idle", args.suite, args.rounds.div_ceil(4));
         command.arg("--json").arg(folder.join("idle.json"));
         run_bench(command.arg("--cases").arg(&programs.cases))?;
     }
@@ -135,12 +137,10 @@ impl Programs {
     }
 
     /// A measurement of our host in a guest root.
-    fn command(&self, what: &str, args: &Args) -> Command {
-        // What is watched for seconds at a time does not change from turn to turn.
-        let rounds = if what == "idle" { args.rounds.div_ceil(4) } else { args.rounds };
+    fn command(&self, what: &str, suite: Suite, rounds: u32) -> Command {
         let mut command = Command::new(&self.bench);
         command.arg(what).arg("--venus").arg(&self.host);
-        command.args(["--suite", args.suite.name(), "--rounds", &rounds.to_string()]);
+        command.args(["--suite", suite.name(), "--rounds", &rounds.to_string()]);
         command
     }
 }
@@ -166,10 +166,8 @@ fn write_page(args: &Args, programs: &Programs, figures: &Path, load: &str) -> R
 /// For the page also with each side on a processor of its own, and with the older guest, in fewer turns.
 fn measure_programs(args: &Args, programs: &Programs, folder: &Path) -> Result<()> {
     let measure = |suite: Suite, rounds: u32, pin: Option<&str>, file: &str| {
-        let mut command = Command::new(&programs.bench);
-        command.arg("programs").arg("--venus").arg(&programs.host).arg("--cases").arg(&programs.cases);
-        command.args(["--suite", suite.name(), "--rounds", &rounds.to_string()]);
-        command.args(pin.into_iter().flat_map(|pin| ["--pin", pin]));
+        let mut command = programs.command("programs", suite, rounds);
+        command.arg("--cases").arg(&programs.cases).args(pin.into_iter().flat_map(|pin| ["--pin", pin]));
         run_bench(command.arg("--json").arg(folder.join(file)))
     };
     measure(args.suite, args.rounds, args.pin.as_deref(), "programs.json")?;
