@@ -1,7 +1,7 @@
 //! How fast a guest in its host's process is, beside a native program: what `ONLY=pairs` of the script has measured.
 
 use super::result::{Section, parse, parse_perf};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -38,17 +38,29 @@ pub fn table(result: &str) -> Result<String> {
     for (name, row) in &rows {
         let turns = row.turns();
         ensure!(!turns.is_empty(), "{name} has no turn with both sides");
+        // Time is up in shared rows, but a case that runs by itself and has no figure has failed.
+        if let Some(case) = row.unanswered().filter(|_| !name.ends_with(SHARED)) {
+            bail!("{name}: {case} was measured natively, and not here");
+        }
         let ratios: Vec<f64> = turns.iter().map(|ratios| geometric_mean(ratios.values().copied())).collect();
         if !name.ends_with(SHARED) {
             medians.push(median(ratios.clone()));
         }
         let _ = writeln!(text, "| {name} | {} | {} | {} |", turns[0].len(), spread(&ratios), slowest(&turns));
     }
-    let _ = writeln!(text, "\nGeometric mean of the rows but the shared ones: {:.3}.", geometric_mean(medians));
+    if !medians.is_empty() {
+        let _ = writeln!(text, "\nGeometric mean of the rows but the shared ones: {:.3}.", geometric_mean(medians));
+    }
     Ok(text)
 }
 
 impl Row {
+    /// A case that only the native side has figures of.
+    fn unanswered(&self) -> Option<&String> {
+        let is_here = |case: &&String| self.ours.values().any(|rates| rates.contains_key(*case));
+        self.native.values().flat_map(BTreeMap::keys).find(|case| !is_here(case))
+    }
+
     /// The ratio of each case, turn by turn: of the turns that have most cases, since time may be up in the last one.
     fn turns(&self) -> Vec<Rates> {
         let pairs = self.native.iter().filter_map(|(turn, native)| Some((native, self.ours.get(turn)?)));
@@ -187,6 +199,17 @@ mod tests {
         let rows = rows(&parse(&text.concat()));
         let row = &rows["ADD, one process for all cases"];
         assert_eq!(row.turns(), [BTreeMap::from([("ADD(a)".to_owned(), 1.0), ("ADD(b)".to_owned(), 1.0)])]);
+    }
+
+    #[test]
+    fn a_case_that_fails_here_is_not_left_out() {
+        let text = |kind: &str| {
+            step(&format!("native_alike.{kind}-ADD.1.1"), &[("a", 1.0), ("b", 1.0)])
+                + &step(&format!("in_process.{kind}-ADD.1.1"), &[("a", 1.0)])
+        };
+        assert_eq!(table(&text("alone")).unwrap_err().to_string(), "ADD: ADD(b) was measured natively, and not here");
+        let shared = table(&text("shared")).unwrap();
+        assert!(shared.ends_with("| ADD, one process for all cases | 1 | 1.000 | - |\n"), "{shared}");
     }
 
     #[test]
