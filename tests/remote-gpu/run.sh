@@ -166,24 +166,38 @@ llama_step() {
     sed -n "/^@@ $side.$name status/,/^@@ $side.$name.errors/{$figures}" "$result" >&2
 }
 
+# with_model COMMAND: runs what measures a language model, which is there meanwhile.
+with_model() {
+    export GGML_VK_VISIBLE_DEVICES=0
+    "$work/run" random-model "$work/model.gguf" || return
+    "$@"
+    rm "$work/model.gguf"
+}
+
+# llama_pair TURN: the two sides that have the same extensions and types of memory.
+llama_pair() {
+    llama_step native_alike "llama.$1"
+    llama_step in_process "llama.$1"
+}
+
+llama_pairs() {
+    for turn in ${TURNS-1 2 3}; do
+        llama_pair "$turn"
+    done
+}
+
 # Tokens a second: natively with the extensions that the protocol carries; in the program's process; and behind the socket,
 # where the card's own memory cannot be mapped. Then what that memory and the other extensions are worth.
 llama() {
-    export GGML_VK_VISIBLE_DEVICES=0
     local no_memory="env GGML_VK_DISABLE_HOST_VISIBLE_VIDMEM=1"
-    "$work/run" random-model "$work/model.gguf" || return
     for turn in ${TURNS-1 2 3 4}; do
-        llama_step native_alike "llama.$turn"
-        llama_step in_process "llama.$turn"
-        [ -z "${PAIRS-}" ] || continue
+        llama_pair "$turn"
         llama_step venus "llama.$turn"
         llama_step native "llama-without-cooperative-matrix-2.$turn" env GGML_VK_DISABLE_COOPMAT2=1
     done
-    [ -z "${PAIRS-}" ] || { rm "$work/model.gguf"; return; }
     llama_step native_alike llama-without-visible-memory $no_memory
     llama_step in_process llama-without-visible-memory $no_memory
     llama_step native llama
-    rm "$work/model.gguf"
 }
 
 # One line for each case of ggml's operations that is measured by itself: the operation, and what tells the case from others.
@@ -268,9 +282,9 @@ all_else() {
 case ${ONLY-} in
 cases) cases ;;
 ggml) all_else ;;
-llama) llama ;;
-pairs) PAIRS=1 llama; operations; shared ;;
-*) cases; all_else; llama ;;
+llama) with_model llama ;;
+pairs) with_model llama_pairs; operations; shared ;;
+*) cases; all_else; with_model llama ;;
 esac
 
 kill "$server" 2>/dev/null
