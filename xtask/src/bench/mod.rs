@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return guard::run(args.record);
     }
     ensure!(!args.record, "--record is for `guard`");
+    ensure!(args.pin.is_none() || args.what == Some(What::Programs), "--pin is for `programs`");
     let folder = workspace().join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let wanted = |what| args.what.is_none_or(|only| only == what);
