@@ -26,7 +26,7 @@ use crate::{
 /// Told that a queue has not come to an end, once.
 pub(crate) type GiveUp = Box<dyn Fn() + Send + Sync>;
 
-/// Looks in the time that a queue may take. So many times longer than that, at most, it takes to be noticed.
+/// Looks in the time that a queue may take: one that takes longer is noticed by the next.
 const LOOKS: u32 = 8;
 /// Longest between two looks.
 const LONGEST: Duration = Duration::from_secs(1);
