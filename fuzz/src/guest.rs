@@ -185,11 +185,8 @@ pub(crate) struct Guest<'m, 'd, S: Service> {
     rings: Vec<Ring>,
     next_id: u64,
     next_resource: u32,
-    next_queue: u32,
-    /// The command of the current request.
-    command: CommandType,
-    /// How many words of code it has.
-    words: usize,
+    /// How far it is with what it says.
+    said: content::Said,
     /// Objects of each type.
     live: BTreeMap<i32, Vec<u64>>,
     /// The requests that were chosen, without what was made for them.
@@ -215,9 +212,7 @@ impl<'m, 'd, S: Service> Guest<'m, 'd, S> {
             rings: Vec::new(),
             next_id: 100,
             next_resource: first + 1,
-            next_queue: 0,
-            command: CommandType::CREATE_INSTANCE,
-            words: 0,
+            said: content::Said::default(),
             live: BTreeMap::new(),
             sent: Vec::new(),
             gone: Vec::new(),
@@ -290,11 +285,11 @@ impl<'m, 'd, S: Service> Guest<'m, 'd, S> {
     fn request(&mut self, row: &'static CommandRow) -> Vec<u8> {
         // A reply to this one would go where nobody looks.
         let wants_reply = row.command != CommandType::SET_REPLY_COMMAND_STREAM_MESA;
-        self.words = 0;
+        self.said.words = 0;
         // Others may be made on the way.
-        let outer = std::mem::replace(&mut self.command, row.command);
+        let outer = std::mem::replace(&mut self.said.command, row.command);
         let request = generate::request(row, wants_reply.into(), &mut Content { guest: self, number: 0 });
-        self.command = outer;
+        self.said.command = outer;
         request
     }
 
@@ -464,16 +459,8 @@ impl<S: Service> content::Guest for Guest<'_, '_, S> {
         self.next_id
     }
 
-    fn queues(&mut self) -> &mut u32 {
-        &mut self.next_queue
-    }
-
-    fn command(&self) -> CommandType {
-        self.command
-    }
-
-    fn words(&mut self) -> &mut usize {
-        &mut self.words
+    fn said(&mut self) -> &mut content::Said {
+        &mut self.said
     }
 }
 

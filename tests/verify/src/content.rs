@@ -26,14 +26,25 @@ pub trait Guest {
     /// A number that was never used.
     fn new_id(&mut self) -> u64;
 
-    /// How many queues were asked for. Each is asked for once.
-    fn queues(&mut self) -> &mut u32;
+    /// How far it is.
+    fn said(&mut self) -> &mut Said;
+}
 
+/// How far a guest is with what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
     /// The command of the current request.
-    fn command(&self) -> CommandType;
+    pub command: CommandType,
+    /// How many words of code that has.
+    pub words: usize,
+    /// How many queues were asked for. Each is asked for once.
+    pub queues: u32,
+}
 
-    /// How many words of code the current request has.
-    fn words(&mut self) -> &mut usize;
+impl Default for Said {
+    fn default() -> Self {
+        Self { command: CommandType::CREATE_INSTANCE, words: 0, queues: 0 }
+    }
 }
 
 /// A value for a member.
@@ -268,7 +279,7 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
     Some(match *BY_NAME.get(&(owner, member))? {
         Number(number) => number,
         Words(words) => {
-            let nth = guest.words();
+            let nth = &mut guest.said().words;
             *nth += 1;
             words[(*nth - 1) % words.len()].into()
         }
@@ -277,14 +288,14 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
         Shmem => guest.shmem().into(),
         Ring => guest.ring(),
         NewRing => guest.new_id(),
-        RingIdx => u64::from(*guest.queues()) + 1,
+        RingIdx => u64::from(guest.said().queues) + 1,
         // Compute, ray generation, and vertices.
-        Stage => match guest.command() {
+        Stage => match guest.said().command {
             CommandType::CREATE_COMPUTE_PIPELINES => 0x20,
             CommandType::CREATE_RAY_TRACING_PIPELINES_KHR => 0x100,
             _ => 1,
         },
-        Extent => match guest.command() {
+        Extent => match guest.said().command {
             CommandType::CREATE_IMAGE
             | CommandType::GET_DEVICE_IMAGE_MEMORY_REQUIREMENTS
             | CommandType::GET_DEVICE_IMAGE_SPARSE_MEMORY_REQUIREMENTS
@@ -293,7 +304,7 @@ pub fn value(guest: &mut impl Guest, owner: &str, member: &str) -> Option<u64> {
         },
         // Asked for last, because members follow the chain.
         QueueIndex => {
-            let queues = guest.queues();
+            let queues = &mut guest.said().queues;
             *queues += 1;
             u64::from(*queues) - 1
         }

@@ -72,11 +72,8 @@ pub(crate) struct World<'m> {
     shmem: Option<File>,
     next: u64,
     next_resource: u32,
-    next_queue: u32,
-    /// The command of the current request.
-    command: CommandType,
-    /// How many words of code it has.
-    words: usize,
+    /// How far it is with what it says.
+    said: content::Said,
     /// The ring that commands are given.
     ring: Option<u64>,
     /// The object of each type that commands are given.
@@ -146,9 +143,7 @@ impl<'m> World<'m> {
             shmem: None,
             next: 100,
             next_resource: FIRST_RESOURCE,
-            next_queue: 0,
-            command: CommandType::CREATE_INSTANCE,
-            words: 0,
+            said: content::Said::default(),
             ring: None,
             live: BTreeMap::new(),
             chosen: BTreeMap::new(),
@@ -196,7 +191,7 @@ impl<'m> World<'m> {
             // All of a device's queues are as old as it is.
             vk::ObjectType::QUEUE => {
                 let device = self.object(vk::ObjectType::DEVICE);
-                Some(self.mock.queue(self.handle(device), self.next_queue - 1))
+                Some(self.mock.queue(self.handle(device), self.said.queues - 1))
             }
             kind => self.mock.newest(kind),
         };
@@ -244,9 +239,9 @@ impl<'m> World<'m> {
         // A reply to this one would go where nobody looks.
         let flags = if row.command == CommandType::SET_REPLY_COMMAND_STREAM_MESA { 0 } else { WANTS_REPLY };
         // Others may be made on the way.
-        let outer = (std::mem::replace(&mut self.command, row.command), std::mem::take(&mut self.words));
+        let outer = (std::mem::replace(&mut self.said.command, row.command), std::mem::take(&mut self.said.words));
         let request = generate::request(row, flags, &mut Content { world: self, number: 0, chain });
-        (self.command, self.words) = outer;
+        (self.said.command, self.said.words) = outer;
         request
     }
 
@@ -397,16 +392,8 @@ impl content::Guest for World<'_> {
         self.id()
     }
 
-    fn queues(&mut self) -> &mut u32 {
-        &mut self.next_queue
-    }
-
-    fn command(&self) -> CommandType {
-        self.command
-    }
-
-    fn words(&mut self) -> &mut usize {
-        &mut self.words
+    fn said(&mut self) -> &mut content::Said {
+        &mut self.said
     }
 }
 
