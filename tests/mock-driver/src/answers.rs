@@ -15,7 +15,8 @@ mod physical_device;
 mod pipeline_cache;
 
 use std::{
-    ffi::{CStr, c_char, c_int},
+    ffi::{CStr, c_char, c_int, c_void},
+    ptr::NonNull,
     sync::LazyLock,
 };
 
@@ -105,6 +106,23 @@ fn noted_entry<F>(name: &str, cast: impl FnOnce(unsafe extern "system" fn()) -> 
 /// Notes a command that never travels.
 fn note(command: CommandType) {
     STATE.lock().notes.push(Note { command: command.name(), request: Vec::new() });
+}
+
+/// The structure of type `T` in a chain.
+///
+/// # Safety
+///
+/// The chain leads to structures of the types that they name.
+unsafe fn find<T: vk::TaggedStructure>(chain: *const c_void) -> Option<NonNull<T>> {
+    let mut next = chain.cast::<vk::BaseInStructure<'_>>();
+    // SAFETY: this function's own contract.
+    while let Some(node) = unsafe { next.as_ref() } {
+        if node.s_type == T::STRUCTURE_TYPE {
+            return NonNull::new(next.cast_mut().cast());
+        }
+        next = node.p_next;
+    }
+    None
 }
 
 /// Writes to where an argument points.

@@ -252,3 +252,25 @@ impl Objects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_end_with_their_own_instance() {
+        let mut objects = Objects::default();
+        let [one, other] = [1000, 2000].map(|raw| {
+            let instance = Object { kind: vk::ObjectType::INSTANCE, instance: 0, device: 0, pool: 0 };
+            objects.insert(raw, instance);
+            (raw, objects.gpu(raw, 1))
+        });
+        assert_ne!(one.1, other.1);
+        assert_eq!(objects.gpu(one.0, 1), one.1);
+        let member = Member { owner: "vkDestroyInstance", name: "instance" };
+        let ended = Named { member, kind: vk::ObjectType::INSTANCE, raw: one.0 };
+        objects.destroy(CommandType::DESTROY_INSTANCE, &[ended]);
+        let are_alive = [one.1, other.1].map(|gpu| objects.alive.contains_key(&gpu));
+        assert_eq!(are_alive, [false, true]);
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 
 use venus_protocol::{vk, wire::CommandType};
 
-use super::{super::STATE, note, noted, write};
+use super::{super::STATE, find, note, noted, write};
 
 /// Bytes behind a dma-buf that is exported.
 const DMA_BUF: u64 = 1 << 20;
@@ -79,31 +79,15 @@ pub(super) unsafe extern "system" fn allocate_memory(
     // SAFETY: the caller passes one.
     let info = unsafe { &*info };
     // SAFETY: its chain is as Vulkan has it.
-    let imported = unsafe { imported_fd(info) };
+    let import = unsafe { find::<vk::ImportMemoryFdInfoKHR<'_>>(info.p_next) };
     // A driver takes over what it has imported. This one has no use for it.
-    if let (vk::Result::SUCCESS, Some(fd)) = (result, imported) {
+    if let (vk::Result::SUCCESS, Some(import)) = (result, import) {
+        // SAFETY: it is in that chain.
+        let fd = unsafe { import.as_ref() }.fd;
         // SAFETY: it is open, and the caller has given it away.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
     result
-}
-
-/// The descriptor that an allocation imports.
-///
-/// # Safety
-///
-/// The chain leads to structures of the types that they name.
-unsafe fn imported_fd(info: &vk::MemoryAllocateInfo<'_>) -> Option<c_int> {
-    let mut next = info.p_next.cast::<vk::BaseInStructure<'_>>();
-    // SAFETY: this function's own contract.
-    while let Some(node) = unsafe { next.as_ref() } {
-        if node.s_type == vk::StructureType::IMPORT_MEMORY_FD_INFO_KHR {
-            // SAFETY: the same.
-            return Some(unsafe { &*next.cast::<vk::ImportMemoryFdInfoKHR<'_>>() }.fd);
-        }
-        next = node.p_next;
-    }
-    None
 }
 
 pub(super) unsafe extern "system" fn map_memory(
@@ -160,4 +144,32 @@ pub(super) unsafe extern "system" fn get_memory_host_pointer_properties(
     let answer = unsafe { &mut *answer };
     answer.memory_type_bits = STATE.lock().offers.importable;
     vk::Result::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read as _,
+        os::{fd::IntoRawFd as _, unix::net::UnixStream},
+        ptr,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::Mock;
+
+    #[test]
+    fn a_descriptor_that_is_imported_is_the_drivers() {
+        let _mock = Mock::take();
+        let (mut kept, given) = UnixStream::pair().unwrap();
+        kept.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut import = vk::ImportMemoryFdInfoKHR::default().fd(given.into_raw_fd());
+        let info = vk::MemoryAllocateInfo::default().push_next(&mut import);
+        let mut memory = vk::DeviceMemory::null();
+        // SAFETY: all of it lives during the call; the driver is the test's, and has no devices.
+        let result = unsafe { allocate_memory(vk::Device::null(), &info, ptr::null(), &mut memory) };
+        assert_eq!(result, vk::Result::SUCCESS);
+        // Nobody has the other end any more.
+        assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+    }
 }

@@ -7,7 +7,7 @@ use venus_protocol::{
     wire::CommandType,
 };
 
-use super::{super::STATE, descriptor_heap, list, note, noted, write};
+use super::{super::STATE, descriptor_heap, find, list, note, noted, write};
 
 /// Size of the memory heap.
 pub const HEAP: u64 = 4 << 30;
@@ -165,16 +165,10 @@ pub(super) unsafe extern "system" fn get_physical_device_features2(
 ///
 /// The chain is one that the caller of the driver wants to be filled.
 unsafe fn following<'a, T: vk::TaggedStructure>(chain: *mut c_void) -> Option<&'a mut T> {
-    let mut next = chain.cast::<vk::BaseOutStructure<'_>>();
     // SAFETY: this function's own contract.
-    while let Some(node) = unsafe { next.as_mut() } {
-        if node.s_type == T::STRUCTURE_TYPE {
-            // SAFETY: its type says what it is.
-            return unsafe { next.cast::<T>().as_mut() };
-        }
-        next = node.p_next;
-    }
-    None
+    let found = unsafe { find(chain) };
+    // SAFETY: it is the caller's, who wants it to be filled.
+    found.map(|mut found| unsafe { found.as_mut() })
 }
 
 fn queue_families() -> Vec<vk::QueueFamilyProperties> {
