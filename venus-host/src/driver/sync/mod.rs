@@ -5,7 +5,9 @@
 //! the queue bound to that number has finished all it had been given. That is this module's work: [`Timelines`] knows
 //! which queue serves which number, and each has a thread that waits so that nobody else has to.
 //!
-//! Submissions come from ring threads and from timelines at the same time, while Vulkan wants one caller per queue;
+//! Where a guest may have the GPU for so long only, [`Watch`] looks whether queues come to an end.
+//!
+//! Submissions come from ring threads, from timelines and from that at the same time, while Vulkan wants one caller per queue;
 //! [`Queue::lock`] sees to it.
 //!
 //! Nothing here calls Vulkan by itself: [`Device`](super::Device) has the calls.
